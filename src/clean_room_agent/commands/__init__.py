@@ -1,0 +1,1 @@
+"""One module per verb: load the configuration, open the stores, call the rooms, print."""

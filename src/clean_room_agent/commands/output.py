@@ -1,0 +1,161 @@
+"""Everything a verb prints: results on stdout, progress and notes on stderr.
+
+Takes: values to show. Gives: plain scrolling text, or with `--json` exactly one document on stdout.
+Does not know: what it prints. Text that came from a repository or a test is stripped of control
+characters first, so that nothing we print can drive the terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+SCHEMA_VERSION = 1
+_REFRESH_SECONDS = 0.1
+_HEARTBEAT_SECONDS = 5.0
+
+
+def clean(text: str) -> str:
+    """Return `text` with control characters and undecodable bytes shown as escapes.
+
+    Line feeds and tabs stay; escape sequences, carriage returns, bidirectional marks do not.
+    """
+    return "".join(ch if _harmless(ch) else _escape(ch) for ch in text)
+
+
+def _harmless(ch: str) -> bool:
+    return ch in "\n\t" or (ch.isprintable() and not "\u202a" <= ch <= "\u2069")
+
+
+def _escape(ch: str) -> str:
+    code = ord(ch)
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def uses_colour(stream: object, environment: Mapping[str, str]) -> bool:
+    """Say whether a stream gets colour: NO_COLOR off, FORCE_COLOR on, else only a terminal."""
+    if environment.get("NO_COLOR"):
+        return False
+    if environment.get("FORCE_COLOR") or environment.get("CLICOLOR_FORCE"):
+        return True
+    is_terminal = getattr(stream, "isatty", lambda: False)()
+    return bool(is_terminal) and environment.get("TERM", "dumb") != "dumb"
+
+
+class Output:
+    """Where one verb prints. In JSON mode `line` and `table` print nothing."""
+
+    def __init__(self, *, as_json: bool, quiet: bool) -> None:
+        self.as_json = as_json
+        self.quiet = quiet
+        self._colour = uses_colour(sys.stdout, os.environ)
+        self._live = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        self._progress_line = False
+        self._last = 0.0
+        self._last_phase = ""
+
+    def line(self, text: str = "") -> None:
+        """Print one line of the result for a person."""
+        if not self.as_json:
+            self.end_progress()
+            _write(sys.stdout, clean(text) + "\n")
+
+    def raw(self, data: bytes) -> None:
+        """Print exact bytes (a patch, a prompt) when stdout is no terminal; else cleaned text."""
+        if self.as_json:
+            return
+        self.end_progress()
+        if sys.stdout.isatty():
+            _write(sys.stdout, clean(data.decode("utf-8", "surrogateescape")))
+        else:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(data)
+
+    def heading(self, text: str) -> None:
+        """Print a heading, bold where colour is on."""
+        if not self.as_json:
+            self.end_progress()
+            text = clean(text)
+            _write(sys.stdout, (f"\x1b[1m{text}\x1b[0m" if self._colour else text) + "\n")
+
+    def diff(self, patch: str) -> None:
+        """Print a unified diff, coloured where colour is on."""
+        for text in patch.splitlines():
+            colour = {"+": "32", "-": "31", "@": "36"}.get(text[:1], "")
+            text = "  " + clean(text)
+            if not self.as_json:
+                styled = f"\x1b[{colour}m{text}\x1b[0m" if self._colour and colour else text
+                _write(sys.stdout, styled + "\n")
+
+    def table(self, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Print aligned columns; numbers to the right."""
+        if self.as_json:
+            return
+        self.end_progress()
+        cells = [[clean(str(cell)) for cell in row] for row in rows]
+        widths = [max(len(row[i]) for row in [list(header), *cells]) for i in range(len(header))]
+        for row in [list(header), *cells]:
+            parts = [
+                text.rjust(width) if _is_number(text) else text.ljust(width)
+                for text, width in zip(row, widths, strict=True)
+            ]
+            _write(sys.stdout, "  ".join(parts).rstrip() + "\n")
+
+    def document(self, content: Mapping[str, object]) -> None:
+        """Print the one JSON document of this verb (JSON mode only)."""
+        if self.as_json:
+            text = json.dumps({"schema_version": SCHEMA_VERSION, **content}, sort_keys=False)
+            _write(sys.stdout, text + "\n")
+
+    def note(self, text: str) -> None:
+        """Print a note on stderr."""
+        if not self.quiet:
+            self.end_progress()
+            _write(sys.stderr, clean(text) + "\n")
+
+    def progress(self, phase: str, done: int, total: int, detail: str = "") -> None:
+        """Show how far a long step is: one updating line on a terminal, else now and then one."""
+        if self.quiet:
+            return
+        now = time.monotonic()
+        new_phase = phase != self._last_phase
+        wait = _REFRESH_SECONDS if self._live else _HEARTBEAT_SECONDS
+        if not new_phase and now - self._last < wait:
+            return
+        self._last, self._last_phase = now, phase
+        count = f" {done:,}/{total:,}" if total else (f" {done:,}" if done else "")
+        text = clean(f"{phase}{count}{'  ' + detail if detail else ''}")
+        if self._live:
+            _write(sys.stderr, f"\r\x1b[K{text[:100]}")
+            self._progress_line = True
+        else:
+            _write(sys.stderr, text + "\n")
+
+    def end_progress(self) -> None:
+        """Clear the updating line, if there is one."""
+        if self._progress_line:
+            _write(sys.stderr, "\r\x1b[K")
+            self._progress_line = False
+
+
+def _write(stream: object, text: str) -> None:
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    safe = text.encode(encoding, "backslashreplace").decode(encoding)
+    stream.write(safe)  # type: ignore[attr-defined]
+    stream.flush()  # type: ignore[attr-defined]
+
+
+def _is_number(text: str) -> bool:
+    return (
+        text.replace(",", "")
+        .replace(".", "")
+        .replace("%", "")
+        .replace("s", "")
+        .strip("-+ ")
+        .isdigit()
+    )
