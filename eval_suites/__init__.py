@@ -1,0 +1,1 @@
+"""Task suites that measure the agent, and the code that reads them."""

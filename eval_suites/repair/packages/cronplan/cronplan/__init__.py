@@ -1,0 +1,1 @@
+"""Five-field schedules: parse, match, walk and describe."""

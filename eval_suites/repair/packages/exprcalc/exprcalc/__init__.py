@@ -1,0 +1,1 @@
+"""Formulas with names and functions: parse, evaluate, simplify, print."""

@@ -1,0 +1,1 @@
+"""Meeting rooms, their bookings, and the rules for them."""

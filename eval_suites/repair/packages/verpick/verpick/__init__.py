@@ -1,0 +1,1 @@
+"""Semantic versions, ranges, and picking a set that fits."""

@@ -1,0 +1,45 @@
+"""What it costs to send one parcel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from parcelquote.delivery import travel_days
+from parcelquote.parcels import Parcel
+from parcelquote.surcharges import Surcharge, surcharges
+from parcelquote.tariffs import EXPRESS, STANDARD, Tariff
+from parcelquote.zones import Zone, zone_between
+
+
+@dataclass(frozen=True)
+class Quote:
+    """The offer for one parcel, in cents."""
+
+    zone: Zone
+    base: int
+    extras: tuple[Surcharge, ...] = ()
+    days: int = 0
+
+    @property
+    def total(self) -> int:
+        """What the sender pays."""
+        return self.base + sum(extra.cents for extra in self.extras)
+
+
+def express_is_worth_it(parcel: Parcel, sender: str, receiver: str, days_saved: int = 1) -> bool:
+    """Whether express costs no more than five euros for each day it saves."""
+    usual = quote(parcel, sender, receiver)
+    fast = quote(parcel, sender, receiver, EXPRESS)
+    return fast.total - usual.total <= 500 * days_saved
+
+
+def quote(parcel: Parcel, sender: str, receiver: str, tariff: Tariff = STANDARD) -> Quote:
+    """The offer for a parcel between two postcodes."""
+    zone = zone_between(sender, receiver)
+    base = tariff.price(parcel.billable_grams, zone)
+    return Quote(
+        zone=zone,
+        base=base,
+        extras=surcharges(parcel, receiver, base),
+        days=travel_days(zone, receiver),
+    )
