@@ -133,6 +133,7 @@ class LoggedDecision:
 
     seq: int
     package_id: str
+    stage_id: str
     task_id: TaskId
     position: int
     decision: Decision
