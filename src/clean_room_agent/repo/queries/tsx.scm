@@ -1,0 +1,3 @@
+; TSX is TypeScript with JSX.
+; inherits: typescript.scm
+; inherits: jsx.scm
