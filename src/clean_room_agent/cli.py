@@ -44,7 +44,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stder
 TaskOption = Annotated[str, typer.Option("--task", help="Task or run id, a prefix, or 'last'.")]
 HERE = Path()
 # typer carries its own click and exports only leaves of that tree of errors.
-_ClickError = typer.BadParameter.__mro__[2]
+_ClickError: type[Exception] = typer.BadParameter.__mro__[2]
 
 
 def _examples(*lines: str) -> str:

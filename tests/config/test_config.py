@@ -96,3 +96,8 @@ def test_unknown_environment_variables_and_malformed_overrides_are_errors(tmp_pa
         load_config(tmp_path, overrides=(), environment={"CRA_SOLVE_SECOND": "1"})
     with pytest.raises(ConfigError, match=r"section\.key=value"):
         load_config(tmp_path, overrides=["solve.seconds"], environment={})
+
+
+def test_the_example_in_the_repository_is_what_init_writes() -> None:
+    example = Path(__file__).parents[2] / ".clean_room.example" / "config.toml"
+    assert example.read_text("utf-8") == render_template(REQUIRED)

@@ -7,7 +7,7 @@ open. Does not know: any single verb.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from clean_room_agent import __version__
 from clean_room_agent.commands.output import Output
+from clean_room_agent.config import load_config, project_config_path
+from clean_room_agent.errors import ConfigError, CraError
 
 if TYPE_CHECKING:
     from clean_room_agent.config import LoadedConfig
@@ -51,16 +53,16 @@ class Invocation:
     @cached_property
     def settings(self) -> LoadedConfig:
         """The effective configuration; raises `ConfigError`."""
-        from clean_room_agent.config import load_config
-
         return load_config(self.root, overrides=self.overrides, environment=os.environ)
 
     def require_room(self) -> None:
-        """Raise when `cra init` has not run here, or the room's files come with the repository."""
-        from clean_room_agent.config import project_config_path
-        from clean_room_agent.errors import ConfigError
+        """Raise when `cra init` has not run here, or the room came with the repository.
 
+        Raises:
+            ConfigError: there is no room, or it is shipped and so never trusted.
+        """
         path = project_config_path(self.root)
+        refuse_shipped_room(self)
         _ = self.settings
         if not path.parent.is_dir():
             raise ConfigError(
@@ -68,27 +70,52 @@ class Invocation:
             )
 
 
-@contextmanager
-def recorded_run(invocation: Invocation, verb: str, arguments: dict[str, object]) -> Iterator[Run]:
-    """Append the run to raw, hand it to the verb, and append how it ended, whatever happens."""
-    from clean_room_agent.errors import CraError
-    from clean_room_agent.store.raw import RawLog
+def refuse_shipped_room(invocation: Invocation) -> None:
+    """Raise when git tracks anything in `.clean_room`: its settings would be somebody else's.
 
-    with RawLog(invocation.root) as raw:
-        config = {key: _plain(value) for key, value in invocation.settings.values.items()}
-        run_id = raw.append_run(verb=verb, arguments=arguments, config=config, version=__version__)
-        run = Run(raw, run_id)
+    A tracked path stands in git's index in full, so that a search of its bytes is certain;
+    version 4 of the format shortens paths, so there the last commit is asked.
+    """
+    repository = invocation.repository
+    index = repository.git_dir / "index"
+    content = index.read_bytes() if index.is_file() else b""
+    shipped = b".clean_room/" in content
+    if content[4:8] == b"\0\0\0\4" and repository.head is not None:
+        shipped |= any(path.startswith(".clean_room/") for path in repository.tree(repository.head))
+    if shipped:
+        raise ConfigError(
+            "the repository ships its own .clean_room, which is never trusted",
+            where=str(project_config_path(invocation.root).parent),
+            hint="remove it from the repository: git rm -r --cached .clean_room",
+        )
+
+
+@contextmanager
+def recorded_run(invocation: Invocation, verb: str, arguments: Sequence[str]) -> Iterator[OpenRun]:
+    """Append the run to raw, hand it to the verb, and append how it ended, whatever happens."""
+    from clean_room_agent.records.log import Run, RunEnd
+    from clean_room_agent.records.task import RunId
+    from clean_room_agent.store.raw import RawLog, new_id
+    from clean_room_agent.store.session import recover_sessions
+
+    waits = invocation.settings.config.store.lock_wait_seconds
+    config = {key: _plain(value) for key, value in invocation.settings.values.items()}
+    run_id = RunId(new_id("r"))
+    with RawLog(invocation.root, wait_seconds=waits) as raw:
+        raw.append_run(Run(run_id, verb, tuple(arguments), config, __version__, os.getpid()))
+        recover_sessions(invocation.root, raw)
+        run = OpenRun(raw, run_id)
         try:
             yield run
         except BaseException as error:
             status, code = _ending(error)
             message = error.message if isinstance(error, CraError) else type(error).__name__
-            raw.append_run_end(run_id, status=status, exit_code=code, summary={"error": message})
+            raw.append_run_end(RunEnd(run_id, status, code, {**run.summary, "error": message}))
             raise
-        raw.append_run_end(run_id, status=run.status, exit_code=run.exit_code, summary=run.summary)
+        raw.append_run_end(RunEnd(run_id, run.status, run.exit_code, run.summary))
 
 
-class Run:
+class OpenRun:
     """A run in progress: its log and id, and what its verb says of the end."""
 
     def __init__(self, raw: RawLog, run_id: RunId) -> None:
@@ -100,8 +127,6 @@ class Run:
 
 
 def _ending(error: BaseException) -> tuple[str, int]:
-    from clean_room_agent.errors import CraError
-
     if isinstance(error, CraError):
         return error.code, error.exit_code
     if isinstance(error, KeyboardInterrupt):

@@ -1,0 +1,180 @@
+"""`cra context`: the package for a task as it would be sent, with reasons and tokens.
+
+Takes: a task text. Gives: printed fragments and decisions. Does not know: how they were judged.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from clean_room_agent.commands.index import refresh_index
+from clean_room_agent.commands.invocation import Invocation, recorded_run
+from clean_room_agent.commands.output import Output
+from clean_room_agent.errors import UsageError
+from clean_room_agent.pipeline.package import BuiltPackage, build_package
+from clean_room_agent.pipeline.room import TaskRoom
+from clean_room_agent.records.context import Decision, FragmentKind, Verdict
+from clean_room_agent.records.task import Mode, Task, TaskId
+from clean_room_agent.store.raw import new_id
+
+MAX_TASK_BYTES = 256 * 1024
+SIGNALS_SHOWN = 4
+EXCLUDED_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ContextView:
+    """What of a package is printed: the exact prompt, and every candidate."""
+
+    prompt: bool
+    all_decisions: bool
+
+
+def task_text(argument: str, file: Path | None) -> str:
+    """Return the task from the argument, a file, or stdin for `-`.
+
+    Raises:
+        UsageError: it is given twice or not at all, empty, too long, or cannot be read.
+    """
+    if bool(argument) == (file is not None):
+        raise UsageError("give the task as one argument, or with --file", hint="cra solve --help")
+    try:
+        if file is not None:
+            text = file.read_text("utf-8")
+        else:
+            text = sys.stdin.read() if argument == "-" else argument
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"the task cannot be read: {error}", where=str(file or "stdin")) from error
+    if not text.strip():
+        raise UsageError("the task is empty")
+    if len(text.encode("utf-8", "surrogateescape")) > MAX_TASK_BYTES:
+        raise UsageError(f"the task is longer than {MAX_TASK_BYTES} bytes; nothing is cut silently")
+    return text
+
+
+def context(invocation: Invocation, text: str, view: ContextView) -> None:
+    """Refresh the index, build and log the package, print it."""
+    invocation.require_room()
+    refresh_index(invocation)
+    with recorded_run(invocation, "context", [text]) as run:
+        room = TaskRoom(
+            invocation.repository,
+            run.raw,
+            run.run_id,
+            invocation.settings.config,
+            invocation.output.progress,
+        )
+        base = invocation.repository.head or ""
+        task = Task(TaskId(new_id("t")), run.run_id, Mode.CONTEXT, text, base)
+        run.raw.append_task(task)
+        built = build_package(room, task)
+        run.summary = {"task_id": task.task_id, "tokens": built.package.tokens}
+    if view.prompt:
+        invocation.output.raw(built.prompt)
+    else:
+        _print(invocation.output, task, built, view)
+    invocation.output.document(_document(task, built, view))
+
+
+def _print(output: Output, task: Task, built: BuiltPackage, view: ContextView) -> None:
+    package = built.package
+    output.heading(
+        f"{package.tokens:,} of {package.budget_tokens:,} tokens, "
+        f"{sum(f.kind is FragmentKind.CODE for f in package.fragments)} code fragments "
+        f"({package.counter})"
+    )
+    decisions = package.decisions
+    for fragment in package.fragments:
+        if fragment.kind is not FragmentKind.CODE or fragment.span is None:
+            continue
+        lines = f"{fragment.span.start_line}-{fragment.span.end_line}"
+        name = f" {fragment.symbol}" if fragment.symbol else ""
+        output.line(f"{fragment.tokens:>6,}  {fragment.path}:{lines}{name} [{fragment.detail}]")
+        if fragment.decision is not None:
+            output.line(f"        {reasons(decisions[fragment.decision])}")
+    framing = sum(f.tokens for f in package.fragments if f.kind is not FragmentKind.CODE)
+    output.line(f"{framing:>6,}  instruction, task and framing")
+    _print_excluded(output, decisions, view)
+    for stage in package.stages:
+        for warning in stage.warnings:
+            output.line(f"note ({stage.name}): {warning}")
+    output.line(f"more: cra why PATH --task {task.task_id}; cra context ... --prompt")
+
+
+def _print_excluded(output: Output, decisions: tuple[Decision, ...], view: ContextView) -> None:
+    excluded = [d for d in decisions if d.verdict is Verdict.EXCLUDED]
+    excluded.sort(key=lambda d: (-d.candidate.score, d.candidate.path, d.candidate.symbol))
+    shown = excluded if view.all_decisions else excluded[:EXCLUDED_SHOWN]
+    output.line(f"not shown: {len(excluded):,} candidates" + (", the best:" if shown else ""))
+    for decision in shown:
+        subject = decision.candidate
+        name = f"::{subject.symbol}" if subject.symbol else ""
+        output.line(f"        {subject.path}{name}: {decision.reason}")
+
+
+def reasons(decision: Decision) -> str:
+    """Return the score of a decision and its strongest signals in one line."""
+    signals = sorted(decision.candidate.signals, key=lambda s: (-abs(s.contribution), s.name))
+    told = [f"{s.name} {s.contribution:+.2f}" for s in signals[:SIGNALS_SHOWN]]
+    return f"score {decision.candidate.score:.2f} = {', '.join(told)}" if told else decision.reason
+
+
+def _document(task: Task, built: BuiltPackage, view: ContextView) -> dict[str, object]:
+    package = built.package
+    kept = [d for d in package.decisions if view.all_decisions or d.verdict is Verdict.INCLUDED]
+    return {
+        "task_id": task.task_id,
+        "run_id": task.run_id,
+        "package_id": built.package_id,
+        "budget_tokens": package.budget_tokens,
+        "tokens": package.tokens,
+        "counter": package.counter,
+        "fragments": [
+            {
+                "kind": f.kind,
+                "path": f.path,
+                "symbol": f.symbol,
+                "start_line": f.span.start_line if f.span else None,
+                "end_line": f.span.end_line if f.span else None,
+                "detail": f.detail,
+                "tokens": f.tokens,
+                "sha256": f.sha256,
+                "decision": f.decision,
+                "text": f.content.decode("utf-8", "backslashreplace"),
+            }
+            for f in package.fragments
+        ],
+        "decisions": [decision_document(d) for d in kept],
+        "excluded": sum(d.verdict is Verdict.EXCLUDED for d in package.decisions),
+        "warnings": [w for stage in package.stages for w in stage.warnings],
+    }
+
+
+def decision_document(decision: Decision) -> dict[str, object]:
+    """Return a decision as JSON content, with every signal."""
+    subject = decision.candidate
+    return {
+        "stage": decision.stage,
+        "judge": decision.judge,
+        "kind": subject.kind,
+        "path": subject.path,
+        "symbol": subject.symbol,
+        "rank": decision.rank,
+        "score": round(subject.score, 6),
+        "tokens": subject.tokens,
+        "verdict": decision.verdict,
+        "detail": decision.detail,
+        "reason": decision.reason,
+        "signals": [
+            {
+                "name": s.name,
+                "value": round(s.value, 6),
+                "weight": s.weight,
+                "contribution": round(s.contribution, 6),
+                "evidence": s.evidence,
+            }
+            for s in subject.signals
+        ],
+    }

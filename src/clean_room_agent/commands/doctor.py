@@ -1,0 +1,167 @@
+"""`cra doctor`: every problem of this machine, repository and store in one pass, with a next step.
+
+Takes: nothing it needs; each check stands alone. Gives: findings; exit code 0 unless one fails.
+Does not know: how to repair what it finds; each finding names the verb that does.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from clean_room_agent import __version__, shell
+from clean_room_agent.commands.invocation import Invocation
+from clean_room_agent.errors import CraError, RepositoryError, ShellError
+
+LOW_DISK_BYTES = 1024**3
+MIN_GIT = (2, 31)
+WAL_RESET_FIXED = (3, 51, 3)
+
+
+class Level(StrEnum):
+    """How bad a finding is; only `fail` changes the exit code."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One checked thing."""
+
+    level: Level
+    subject: str
+    message: str
+    hint: str = ""
+
+
+Check = Callable[[Invocation], Iterator[Finding]]
+
+
+def doctor(invocation: Invocation) -> int:
+    """Run every check, print every finding, return the exit code."""
+    findings: list[Finding] = []
+    for check in (_python, _git, _sqlite, _sandbox, _repository, _settings, _stores, _leftovers):
+        try:
+            findings.extend(check(invocation))
+        except CraError as error:
+            name = check.__name__.strip("_")
+            findings.append(Finding(Level.FAIL, name, str(error.message), error.hint))
+    for finding in findings:
+        invocation.output.line(f"{finding.level:4}  {finding.subject}: {finding.message}")
+        if finding.hint:
+            invocation.output.line(f"      next: {finding.hint}")
+    failed = sum(f.level is Level.FAIL for f in findings)
+    warned = sum(f.level is Level.WARN for f in findings)
+    invocation.output.line(f"{len(findings)} checks, {failed} failed, {warned} warnings")
+    invocation.output.document(
+        {
+            "version": __version__,
+            "findings": [
+                {"level": f.level, "subject": f.subject, "message": f.message, "hint": f.hint}
+                for f in findings
+            ],
+        }
+    )
+    return 1 if failed else 0
+
+
+def _python(_invocation: Invocation) -> Iterator[Finding]:
+    yield Finding(
+        Level.OK,
+        "python",
+        f"{platform.python_version()} on {platform.system()} {platform.release()}",
+    )
+
+
+def _git(_invocation: Invocation) -> Iterator[Finding]:
+    try:
+        done = shell.run(
+            ["git", "--version"], cwd=Path("/"), env={"PATH": os.defpath, "LC_ALL": "C"}
+        )
+    except ShellError as error:
+        yield Finding(Level.FAIL, "git", error.message, "install git 2.31 or newer")
+        return
+    words = done.stdout.decode().split()
+    version = tuple(int(part) for part in words[2].split(".")[:2])
+    level = Level.OK if version >= MIN_GIT else Level.FAIL
+    yield Finding(level, "git", words[2], "" if level is Level.OK else "install git 2.31 or newer")
+
+
+def _sqlite(_invocation: Invocation) -> Iterator[Finding]:
+    from clean_room_agent.store.connect import sqlite_version
+
+    version = sqlite_version()
+    shown = ".".join(map(str, version))
+    note = (
+        "" if version >= WAL_RESET_FIXED else " (before 3.51.3: writers are serialised by our lock)"
+    )
+    yield Finding(Level.OK, "sqlite", shown + note)
+
+
+def _sandbox(invocation: Invocation) -> Iterator[Finding]:
+    from clean_room_agent.sandbox import select_backend
+
+    name = "auto"
+    backend = select_backend(name)
+    yield Finding(Level.OK, "sandbox", f"{backend.name} enforces")
+    for feature, state in backend.matrix().items():
+        invocation.output.note(f"  {feature}: {state}")
+
+
+def _repository(invocation: Invocation) -> Iterator[Finding]:
+    repository = invocation.repository
+    if repository.head is None:
+        yield Finding(Level.WARN, "repository", "no commit yet", "make a first commit")
+    else:
+        yield Finding(Level.OK, "repository", f"{repository.root} at {repository.head[:12]}")
+    if repository.is_shallow:
+        yield Finding(Level.WARN, "history", "shallow clone: history signals are weaker")
+    free = shutil.disk_usage(repository.root).free
+    level = Level.OK if free > LOW_DISK_BYTES else Level.WARN
+    yield Finding(level, "disk", f"{free / 1024**3:.1f} GiB free")
+
+
+def _settings(invocation: Invocation) -> Iterator[Finding]:
+    try:
+        settings = invocation.settings
+    except RepositoryError:
+        return
+    changed = sum(origin != "built-in" for origin in settings.origins.values())
+    yield Finding(Level.OK, "configuration", f"valid, {changed} settings changed")
+
+
+def _stores(invocation: Invocation) -> Iterator[Finding]:
+    from clean_room_agent.store.audit import check_databases
+
+    for database in check_databases(invocation.root):
+        subject = f"{database.name} store"
+        if database.message:
+            curated = database.name == "curated"
+            hint = "move the file aside, then cra index" if curated else "cra verify"
+            yield Finding(Level.FAIL, subject, database.message, hint)
+        else:
+            size = f"{database.size_bytes / 1024**2:.1f} MiB"
+            yield Finding(Level.OK, subject, f"intact, {size}")
+
+
+def _leftovers(invocation: Invocation) -> Iterator[Finding]:
+    from clean_room_agent.commands.apply import JOURNAL
+    from clean_room_agent.commands.gc import find_leftovers
+    from clean_room_agent.store.connect import state_dir
+
+    if (state_dir(invocation.root) / JOURNAL).exists():
+        yield Finding(
+            Level.WARN, "apply", "a change of your tree was interrupted", "cra undo, or cra apply"
+        )
+    leftovers = find_leftovers(invocation)
+    if leftovers:
+        yield Finding(
+            Level.WARN, "leftovers", f"{len(leftovers)} from finished or dead runs", "cra gc"
+        )

@@ -1,0 +1,70 @@
+"""From what a person types (run, task or patch id, a prefix, `last`) to logged records.
+
+Takes: a `RawReader` and a word. Gives: tasks and patches. Does not know: what is done with them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clean_room_agent.errors import UsageError
+from clean_room_agent.records.attempt import ValidationVerdict
+from clean_room_agent.records.log import LoggedTask, LoggedValidation, Patch
+from clean_room_agent.store.raw_reader import RawReader
+
+RUN_PREFIX, PATCH_PREFIX = "r-", "p-"
+RECENT_TASKS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedPatch:
+    """A patch with the validation that verified it."""
+
+    task: LoggedTask
+    patch: Patch
+    validation: LoggedValidation
+
+
+def find_task(reader: RawReader, word: str) -> LoggedTask:
+    """Return the task a word names; a run's task for a run id.
+
+    Raises:
+        UsageError: nothing or several things match.
+    """
+    if not word.startswith(RUN_PREFIX):
+        return reader.read_task(word)
+    run = reader.read_run(word).run
+    tasks = reader.read_tasks(run_id=run.run_id)
+    if not tasks:
+        raise UsageError(f"run {run.run_id} ({run.verb}) has no task", hint="cra runs")
+    return tasks[0]
+
+
+def find_verified(reader: RawReader, word: str) -> VerifiedPatch:
+    """Return the verified patch of a task, run or patch id, or the newest one for `last`.
+
+    Raises:
+        UsageError: it has none.
+    """
+    if word == "last":
+        tasks = reader.read_tasks(limit=RECENT_TASKS)
+    elif word.startswith(PATCH_PREFIX):
+        wanted = reader.read_patch(word)
+        tasks = tuple(
+            t
+            for t in reader.read_tasks(limit=RECENT_TASKS)
+            if any(
+                p.patch_id == wanted.patch_id for p in reader.read_patches(task_id=t.task.task_id)
+            )
+        )
+    else:
+        tasks = (find_task(reader, word),)
+    for task in tasks:
+        for patch in reader.read_patches(task_id=task.task.task_id):
+            for validation in reader.read_validations(patch.patch_id):
+                if validation.verdict == ValidationVerdict.SOLVED:
+                    return VerifiedPatch(task, patch, validation)
+    raise UsageError(
+        "there is no verified patch to apply" + ("" if word == "last" else f" in {word}"),
+        hint="cra runs --verb solve",
+    )

@@ -1,0 +1,121 @@
+"""`cra why PATH`: why a file or symbol was shown, or not, with every signal and judgment.
+
+Takes: a path and a task. Gives: the recorded decisions, or the recorded reason that there is none.
+Does not know: how signals are computed; only what the log and the index say.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from clean_room_agent.commands.context import decision_document
+from clean_room_agent.commands.invocation import Invocation
+from clean_room_agent.commands.lookup import find_task
+from clean_room_agent.commands.output import Output
+from clean_room_agent.errors import UsageError
+from clean_room_agent.records.context import Decision
+from clean_room_agent.records.log import LoggedFragment
+from clean_room_agent.store.curated_reader import CuratedReader
+from clean_room_agent.store.raw_reader import RawReader
+
+
+def why(invocation: Invocation, subject: str, task_word: str) -> None:
+    """Print the answer.
+
+    Raises:
+        UsageError: the path is neither in the log of the task nor in the repository.
+    """
+    path, _, symbol = subject.partition("::")
+    path = _normal(invocation, path)
+    with RawReader(invocation.root) as reader:
+        task = find_task(reader, task_word).task
+        package = reader.read_package(task.task_id)
+        decisions = [
+            d.decision
+            for d in reader.read_decisions(task.task_id, path, package_id=package.package_id)
+            if not symbol or d.decision.candidate.symbol in ("", symbol)
+        ]
+        shown = [
+            f
+            for f in reader.read_fragments(package.package_id)
+            if f.path == path and f.blob_id and (not symbol or f.symbol in ("", symbol))
+        ]
+    silent = "" if decisions else _why_silent(invocation, path)
+    _print(invocation.output, subject, shown, decisions, silent)
+    invocation.output.document(
+        {
+            "task_id": task.task_id,
+            "path": path,
+            "symbol": symbol,
+            "shown": bool(shown),
+            "reason": silent,
+            "fragments": [_fragment_document(f) for f in shown],
+            "decisions": [decision_document(d) for d in decisions],
+        }
+    )
+
+
+def _normal(invocation: Invocation, path: str) -> str:
+    """Return a path typed from the current directory, or already relative to the root."""
+    root = invocation.root
+    typed = os.path.normpath(Path.cwd() / path)
+    inside = os.path.relpath(typed, root)
+    if os.path.lexists(typed) and not inside.startswith(".."):
+        return inside
+    return os.path.normpath(path)
+
+
+def _why_silent(invocation: Invocation, path: str) -> str:
+    """Say why a path has no decision, from the index and the working tree."""
+    with CuratedReader(invocation.root) as reader:
+        if reader.read_file(path) is not None:
+            return "it is indexed, but no signal spoke for it: it never was a candidate"
+        skipped = reader.read_skipped(path)
+    if skipped is not None:
+        return f"it was not read into the index: {skipped}"
+    if os.path.lexists(invocation.root / path):
+        return "it is not in the index: ignored by .gitignore or .craignore, or added since"
+    raise UsageError(f"there is no such path in the repository or the log: {path}")
+
+
+def _print(
+    output: Output,
+    subject: str,
+    shown: list[LoggedFragment],
+    decisions: list[Decision],
+    silent: str,
+) -> None:
+    output.heading(f"{subject}: {'shown' if shown else 'not shown'}")
+    for fragment in shown:
+        lines = f"lines {fragment.start_line}-{fragment.end_line}"
+        output.line(f"  {fragment.detail}: {lines}, {fragment.tokens} tokens {fragment.symbol}")
+    if silent:
+        output.line(f"  {silent}")
+    for decision in decisions:
+        subject_name = decision.candidate.symbol or decision.candidate.path
+        output.line(
+            f"{decision.stage} ({decision.judge}), rank {decision.rank}: {decision.verdict} "
+            f"{subject_name}"
+        )
+        output.line(f"  {decision.reason}")
+        signals = sorted(decision.candidate.signals, key=lambda s: (-abs(s.contribution), s.name))
+        for signal in signals:
+            output.line(
+                f"  {signal.contribution:+8.3f} = {signal.value:.3f} x {signal.weight:+.2f}  "
+                f"{signal.name}" + (f": {signal.evidence}" if signal.evidence else "")
+            )
+        output.line(
+            f"  {decision.candidate.score:+8.3f} in all, {decision.candidate.tokens} tokens"
+        )
+
+
+def _fragment_document(fragment: LoggedFragment) -> dict[str, object]:
+    return {
+        "symbol": fragment.symbol,
+        "detail": fragment.detail,
+        "start_line": fragment.start_line,
+        "end_line": fragment.end_line,
+        "tokens": fragment.tokens,
+        "sha256": fragment.content_sha256,
+    }

@@ -1,0 +1,213 @@
+"""Keep the edges of the index in step with its files: all of them, or those a change can touch.
+
+Takes: which files changed, and the parsed facts before and after. Gives: replaced edges. Does not
+know: how a name is resolved (`resolve`) or a module found (`modules`).
+
+A change of one file touches the edges of: the file itself; files that name (call, inherit,
+import, or call something on) a symbol that appeared or went away; and files whose classes derive
+from one whose own bases may be others now. Everyone else's edges into the file are only
+renumbered. When files come or go imports may mean other files, so all edges are made again.
+"""
+
+from __future__ import annotations
+
+import gc
+import posixpath
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from clean_room_agent.errors import RepositoryError
+from clean_room_agent.indexing.modules import MANIFESTS
+from clean_room_agent.indexing.resolve import EdgeKey, Resolver
+from clean_room_agent.repo.git import Repository
+from clean_room_agent.store.curated_facts import CuratedFacts, StoredFile
+from clean_room_agent.store.curated_writer import CuratedWriter, EdgeValues
+
+_MAX_MANIFEST_BYTES = 500_000
+_MAX_MANIFESTS = 500
+# With more changed files than this, resolving everything costs less than finding what to leave.
+_MAX_CHANGED_FILES = 100
+_TEST_BY_NAME, _TEST_BY_NAME_ONLY, _TEST_BY_USE = 0.9, 0.5, 0.7
+_TEST_AFFIX = re.compile(
+    r"^tests?[_-]|[_.-](?:tests?|spec|e2e|cy)$|^Test(?=[A-Z])|(?<=[a-z0-9])(?:Tests?|TestCase|IT)$"
+)
+
+
+@dataclass(slots=True)
+class EdgeUpdate:
+    """Which files got other content: key to the blob before and the blob after."""
+
+    everything: bool = False
+    moved: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Make many objects that all stay: searching them for garbage again and again finds none."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def update_edges(
+    repository: Repository, writer: CuratedWriter, facts: CuratedFacts, update: EdgeUpdate
+) -> None:
+    """Make the edges those that a fresh index of the present files would have."""
+    if not update.everything and not update.moved:
+        return
+    files = facts.read_files()
+    paths = {file.file_pk: path for path, file in files.items()}
+    chosen: set[int] | None = None
+    changed_manifest = any(posixpath.basename(paths[key]) in MANIFESTS for key in update.moved)
+    if not update.everything and not changed_manifest and len(update.moved) <= _MAX_CHANGED_FILES:
+        chosen = _touched(facts, files, update)
+        if len(chosen) * 3 > len(files):
+            chosen = None
+    if chosen is None:
+        with _uncollected():
+            facts.load()
+    else:
+        for key, (before, after) in update.moved.items():
+            writer.replace_ordinals(key, _renumbered(facts, before, after))
+    resolver = Resolver(files, facts, _read_manifests(repository, files))
+    stems = _stems(files)
+    rows: list[EdgeValues] = []
+    for path in sorted(files if chosen is None else (paths[key] for key in chosen)):
+        file = files[path]
+        if file.language is None:
+            continue
+        edges = resolver.edges_of(path, facts.references_of(file.blob_pk))
+        if file.is_test:
+            _add_tests(edges, path, files, stems)
+        rows.extend(
+            (kind, file.file_pk, source, files[target].file_pk, ordinal, confidence, occurrences)
+            for (kind, source, target, ordinal), (confidence, occurrences) in edges.items()
+        )
+    writer.replace_edges(chosen, rows)
+
+
+# which edges a change can touch -----------------------------------------------------------------
+
+
+def _touched(facts: CuratedFacts, files: Mapping[str, StoredFile], update: EdgeUpdate) -> set[int]:
+    keys_of_blob: dict[int, list[int]] = defaultdict(list)
+    for file in files.values():
+        keys_of_blob[file.blob_pk].append(file.file_pk)
+    touched = set(update.moved)
+    names: set[str] = set()
+    rebased: set[int] = set()
+    for key, (before, after) in update.moved.items():
+        names |= _changed_names(facts, before, after)
+        if _bases(facts, before) != _bases(facts, after):
+            rebased.add(key)
+    if "*" in names:
+        # What a star import brought in is not written down; anyone may have used it.
+        return {file.file_pk for file in files.values()}
+    wanted = names
+    while wanted:
+        # Another name for a changed name is a changed name too.
+        importers = facts.importers_of(wanted)
+        touched.update(key for blob, _, _ in importers for key in keys_of_blob.get(blob, ()))
+        wanted = {alias for _, _, alias in importers if alias} - names
+        names |= wanted
+    for blob in facts.blobs_naming(names):
+        touched.update(keys_of_blob.get(blob, ()))
+    for blob in facts.blobs_naming(names, kind="inherit"):
+        rebased.update(keys_of_blob.get(blob, ()))
+    while rebased:
+        touched |= rebased
+        rebased = facts.inheritors_of(rebased) - touched
+    return touched
+
+
+def _changed_names(facts: CuratedFacts, before: int, after: int) -> set[str]:
+    names: set[str] = set()
+    old = Counter((fact.kind, fact.qualified_name, fact.name) for fact in facts.symbols_of(before))
+    new = Counter((fact.kind, fact.qualified_name, fact.name) for fact in facts.symbols_of(after))
+    for _, qualified, name in (old - new) + (new - old):
+        names.update((name, qualified))
+    old_imports, new_imports = facts.imports_of(before), facts.imports_of(after)
+    if old_imports != new_imports:
+        for fact in set(old_imports) ^ set(new_imports):
+            names.update(part for part in (fact.name, fact.alias) if part)
+        if set(old_imports) == set(new_imports):
+            names.update(fact.alias or fact.name for fact in old_imports)
+    return names
+
+
+def _bases(facts: CuratedFacts, blob_pk: int) -> list[tuple[str, str, str]]:
+    symbols = facts.symbols_of(blob_pk)
+    return [
+        ("" if enclosing is None else symbols[enclosing].qualified_name, receiver, name)
+        for _, name, receiver, enclosing, _ in facts.inherits_of(blob_pk)
+    ]
+
+
+def _renumbered(facts: CuratedFacts, before: int, after: int) -> dict[int, int]:
+    """Map ordinals of symbols that are in both blobs: the n-th of its kind and name."""
+    places: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for fact in facts.symbols_of(after):
+        places[fact.kind, fact.qualified_name].append(fact.ordinal)
+    seen: Counter[tuple[str, str]] = Counter()
+    moved = {}
+    for fact in facts.symbols_of(before):
+        key = fact.kind, fact.qualified_name
+        if seen[key] < len(places[key]):
+            moved[fact.ordinal] = places[key][seen[key]]
+        seen[key] += 1
+    return moved
+
+
+# tests ------------------------------------------------------------------------------------------
+
+
+def _stems(files: Mapping[str, StoredFile]) -> dict[str, list[str]]:
+    """Source files by the lower-case stem of their names."""
+    stems: dict[str, list[str]] = defaultdict(list)
+    for path in sorted(files):
+        if files[path].language is not None and not files[path].is_test:
+            stems[posixpath.basename(path).split(".")[0].lower()].append(path)
+    return stems
+
+
+def _add_tests(
+    edges: dict[EdgeKey, tuple[float, int]],
+    path: str,
+    files: Mapping[str, StoredFile],
+    stems: Mapping[str, list[str]],
+) -> None:
+    """Add what a test file tests: the file it is named after, and the files it uses."""
+    used: dict[str, tuple[float, int]] = {}
+    for (_, _, target, _), (confidence, occurrences) in edges.items():
+        if not files[target].is_test:
+            known = used.get(target, (0.0, 0))
+            used[target] = max(known[0], confidence), known[1] + occurrences
+    stem = posixpath.basename(path).rpartition(".")[0]
+    bare = _TEST_AFFIX.sub("", stem)
+    named = stems.get(bare.lower(), ()) if bare != stem else ()
+    tests = {target: (_TEST_BY_USE * share, times) for target, (share, times) in used.items()}
+    for target in named:
+        if target in used:
+            tests[target] = _TEST_BY_NAME, used[target][1]
+        elif len(named) == 1:
+            tests[target] = _TEST_BY_NAME_ONLY, 1
+    for target, value in tests.items():
+        edges["test", None, target, None] = value
+
+
+def _read_manifests(repository: Repository, files: Mapping[str, StoredFile]) -> dict[str, bytes]:
+    manifests = {}
+    found = [path for path in files if posixpath.basename(path) in MANIFESTS]
+    for path in sorted(found, key=lambda path: (path.count("/"), path))[:_MAX_MANIFESTS]:
+        try:
+            manifests[path] = repository.read_file(path, limit_bytes=_MAX_MANIFEST_BYTES)
+        except RepositoryError:
+            continue  # gone or too large since the scan: imports it would explain stay unresolved
+    return manifests

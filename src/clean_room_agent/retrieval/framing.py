@@ -1,0 +1,72 @@
+"""Frame a piece of content so that nothing inside it can end the frame (curation rule 5).
+
+Takes: a label, fields, content. Gives: the bytes before and after, and the reverse for checking.
+Does not know: what the content is.
+
+A frame opens with one ASCII line that states the content's length and a fence, and closes with a
+line that repeats the fence. The fence is made from a hash of the content, so that the same content
+always gives the same bytes, and it is made longer until the content does not hold it. A reader
+that counts needs only the length; one that searches finds the fence once. Field values are JSON
+strings in ASCII: control characters, bidi marks and line breaks of a path are spelled out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_OPEN = re.compile(
+    rb"<<<(?P<label>[a-z-]+) (?P<fields>[^\n]*?) ?bytes=(?P<n>\d+) fence=(?P<f>\w+)\n"
+)
+_FENCE_HEX = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The bytes to put before and after a content."""
+
+    opening: bytes
+    closing: bytes
+
+
+def make_frame(label: str, fields: dict[str, str | int], content: bytes) -> Frame:
+    """Build the frame of one content. Deterministic: same arguments, same bytes."""
+    fence = _fence(content)
+    shown = "".join(f"{key}={json.dumps(value)} " for key, value in fields.items())
+    opening = f"<<<{label} {shown}bytes={len(content)} fence={fence}\n".encode("ascii")
+    line_end = b"" if content.endswith(b"\n") else b"\n"
+    return Frame(opening, line_end + f">>>{fence}\n".encode("ascii"))
+
+
+def _fence(content: bytes) -> str:
+    digest = hashlib.sha256(content).hexdigest()
+    length = _FENCE_HEX
+    while digest[:length].encode("ascii") in content:
+        length += 1
+        if length > len(digest):
+            digest += hashlib.sha256(digest.encode("ascii")).hexdigest()
+    return digest[:length]
+
+
+def split_frames(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield label and content of each frame in order, trusting lengths alone.
+
+    Raises: `ValueError` where the bytes are not a sequence of frames with plain lines between.
+    """
+    position = 0
+    while position < len(data):
+        found = _OPEN.match(data, position)
+        if found is None:
+            end = data.find(b"\n", position)
+            position = len(data) if end < 0 else end + 1
+            continue
+        start, size = found.end(), int(found["n"])
+        content = data[start : start + size]
+        closing = (b"" if content.endswith(b"\n") else b"\n") + b">>>" + found["f"] + b"\n"
+        if data[start + size : start + size + len(closing)] != closing:
+            raise ValueError(f"frame at byte {position} is not closed where its length says")
+        yield found["label"].decode("ascii"), content
+        position = start + size + len(closing)

@@ -1,0 +1,145 @@
+"""Decide each candidate: shown or not, with a reason that a person can read.
+
+Takes: a stage's candidates and its budget. Gives: one `Decision` for each candidate. Does not
+know: any database, where candidates come from, or what becomes of the decisions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from clean_room_agent.records.context import Candidate, Decision, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class StageBudget:
+    """What a stage may let through: tokens, items, and a share of the best score as floor."""
+
+    tokens: int
+    items: int
+    floor: float = 0.0
+
+
+class Judge(Protocol):
+    """Anything that decides candidates. A candidate it leaves out is not shown (rule 2)."""
+
+    @property
+    def name(self) -> str: ...
+
+    def judge(
+        self, stage: str, candidates: Sequence[Candidate], budget: StageBudget
+    ) -> list[Decision]: ...
+
+
+def candidate_order(candidate: Candidate) -> tuple[float, str, int, str]:
+    """The one order of candidates: score downwards, then path, place and name."""
+    start = -1 if candidate.span is None else candidate.span.start_byte
+    return (-round(candidate.score, 9), candidate.path, start, candidate.symbol)
+
+
+class RankedJudge:
+    """The judge without a model: a cut by score under the budget, in one stable order.
+
+    An item that does not fit is left out whole and the next is tried (rule 1: nothing is cut).
+    """
+
+    @property
+    def name(self) -> str:
+        return "ranked/1"
+
+    def judge(
+        self, stage: str, candidates: Sequence[Candidate], budget: StageBudget
+    ) -> list[Decision]:
+        ordered = sorted(candidates, key=candidate_order)
+        best = ordered[0].score if ordered else 0.0
+        left, shown = budget.tokens, 0
+        decisions = []
+        for rank, candidate in enumerate(ordered, start=1):
+            refusal = _refusal(candidate, rank, best, left, shown, budget)
+            if refusal is None:
+                left -= candidate.tokens
+                shown += 1
+            decisions.append(
+                Decision(
+                    candidate=candidate,
+                    stage=stage,
+                    judge=self.name,
+                    rank=rank,
+                    verdict=Verdict.INCLUDED if refusal is None else Verdict.EXCLUDED,
+                    reason=refusal or _approval(candidate, rank, left),
+                )
+            )
+        return decisions
+
+
+def _refusal(
+    candidate: Candidate, rank: int, best: float, left: int, shown: int, budget: StageBudget
+) -> str | None:
+    score = candidate.score
+    if score <= 0.0:
+        return f"rank {rank}: score {score:.3f}: nothing speaks for it"
+    if score < budget.floor * best:
+        floor = f"the floor {budget.floor:g} of the best {best:.3f}"
+        return f"rank {rank}: score {score:.3f} below {floor}"
+    if shown >= budget.items:
+        return f"rank {rank}: the limit of {budget.items:,} items is reached"
+    if candidate.tokens > left:
+        return f"rank {rank}: {candidate.tokens:,} tokens do not fit in the {left:,} left"
+    return None
+
+
+def _approval(candidate: Candidate, rank: int, left: int) -> str:
+    strongest = max(candidate.signals, key=lambda signal: signal.contribution)
+    cost = f", {left:,} tokens left after it" if candidate.tokens else ""
+    return f"rank {rank}: score {candidate.score:.3f}, most from {strongest.name}{cost}"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a stage goes on with: a decision for each candidate, and what was amiss."""
+
+    decisions: tuple[Decision, ...]
+    warnings: tuple[str, ...]
+
+
+def judge_all(
+    judge: Judge, stage: str, candidates: Sequence[Candidate], budget: StageBudget
+) -> Judged:
+    """Ask the judge and close every gap (rule 2: default-deny).
+
+    A candidate without a decision is excluded with a warning; a decision on something that was
+    not proposed is refused with a warning; of two decisions on one candidate the first counts.
+    """
+    warnings = []
+    proposed = {identity(candidate): candidate for candidate in candidates}
+    decided: dict[tuple[str, str, str, int], Decision] = {}
+    for decision in judge.judge(stage, candidates, budget):
+        key = identity(decision.candidate)
+        if key not in proposed or key in decided:
+            fault = "decided twice" if key in decided else "was never a candidate"
+            warnings.append(f"{stage}: {_label(decision.candidate)} {fault}; ignored")
+            continue
+        decided[key] = decision
+    missing = [candidate for key, candidate in proposed.items() if key not in decided]
+    rank = len(decided)
+    for candidate in sorted(missing, key=candidate_order):
+        rank += 1
+        warnings.append(f"{stage}: no decision on {_label(candidate)}; excluded by default")
+        reason = "no decision by the judge: excluded by default"
+        decided[identity(candidate)] = Decision(
+            candidate, stage, judge.name, rank, Verdict.EXCLUDED, reason
+        )
+    ordered = sorted(decided.values(), key=lambda decision: decision.rank)
+    return Judged(tuple(ordered), tuple(warnings))
+
+
+def identity(candidate: Candidate) -> tuple[str, str, str, int]:
+    """What makes two candidates the same thing."""
+    start = -1 if candidate.span is None else candidate.span.start_byte
+    return (candidate.kind, candidate.path, candidate.symbol, start)
+
+
+def _label(candidate: Candidate) -> str:
+    return f"{candidate.path}::{candidate.symbol}" if candidate.symbol else candidate.path

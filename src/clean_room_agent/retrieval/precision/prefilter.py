@@ -1,0 +1,237 @@
+"""Propose the items inside the chosen files: every signal measured, weighed and written down.
+
+Takes: chosen files with their scores, the resolution, sources. Gives: `Choices`: candidates with
+their units. Does not know: which will be shown; no model is asked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from clean_room_agent.records.code import EdgeKind
+from clean_room_agent.records.context import Candidate, Signal
+from clean_room_agent.retrieval.cap import Cap
+from clean_room_agent.retrieval.judge import candidate_order
+from clean_room_agent.retrieval.precision.text import count_terms
+from clean_room_agent.retrieval.precision.units import HEADER, Unit, cut_units, whole_file
+from clean_room_agent.retrieval.resolve import Mark, MarkKind
+from clean_room_agent.retrieval.scope.prefilter import role_loss
+from clean_room_agent.retrieval.scope.signals import Suspicious
+from clean_room_agent.retrieval.sources import Sources
+from clean_room_agent.retrieval.weights import (
+    SEED_EDGES,
+    SYMBOL_WEIGHTS,
+    SYMBOLS_RECORDED,
+)
+from clean_room_agent.store.curated_reader import CuratedReader, FileRow
+
+Cost = Callable[[Unit], int]
+# What is pointed at counts in full wherever it stands: a named test is shown as such.
+_POINTED = frozenset({"mention.symbol", "mention.traceback", "spectrum"})
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenFile:
+    """A file that the scope stage let in, with its score as a share of the best."""
+
+    file: FileRow
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What the task says, in the forms that units are measured by."""
+
+    weights: Mapping[str, float]
+    title: Mapping[str, float]
+    marks: Sequence[Mark]
+    suspicious: Suspicious
+    whole_file_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """Item candidates in order, the unit behind each, and what a cap left unrecorded."""
+
+    candidates: tuple[Candidate, ...]
+    units: Mapping[tuple[str, str, int], Unit]
+    warnings: tuple[str, ...]
+
+
+def unit_key(candidate: Candidate) -> tuple[str, str, int]:
+    start = -1 if candidate.span is None else candidate.span.start_byte
+    return (candidate.path, candidate.symbol, start)
+
+
+def propose_units(
+    files: Sequence[ChosenFile], ask: Ask, reader: CuratedReader, sources: Sources, cost: Cost
+) -> Choices:
+    """Cut the files into items and measure each of them."""
+    units: list[Unit] = []
+    for chosen in files:
+        units += _cut_file(chosen.file, reader, sources, cost, ask.whole_file_tokens)
+    signals = _measure(units, files, ask, reader)
+    _follow_members(units, signals)
+    for unit, own in zip(units, signals, strict=True):
+        if not _POINTED & {signal.name for signal in own}:
+            own += role_loss(unit.file, own)
+    proposed = [_candidate(unit, own, tokens=0) for unit, own in zip(units, signals, strict=True)]
+    by_key = {unit_key(c): unit for c, unit in zip(proposed, units, strict=True)}
+    cap = Cap(SYMBOLS_RECORDED, "by score", "bounded log")
+    kept = cap.first(proposed, candidate_order)
+    counted = tuple(replace(c, tokens=cost(by_key[unit_key(c)])) for c in kept)
+    said = cap.describe(len(proposed), "items not recorded")
+    return Choices(counted, by_key, (f"precision: {said}",) if said else ())
+
+
+def _candidate(unit: Unit, signals: Sequence[Signal], *, tokens: int) -> Candidate:
+    return Candidate(
+        kind=unit.kind,
+        path=unit.file.path,
+        symbol=unit.name,
+        span=unit.span,
+        blob_id=unit.file.blob_id,
+        tokens=tokens,
+        signals=tuple(signals),
+    )
+
+
+def unit_of(candidate: Candidate, choices: Choices) -> Unit:
+    """The unit that a candidate stands for."""
+    return choices.units[unit_key(candidate)]
+
+
+def _cut_file(
+    file: FileRow, reader: CuratedReader, sources: Sources, cost: Cost, whole_tokens: int
+) -> list[Unit]:
+    data = sources.read(file.path, file.blob_id)
+    whole = whole_file(file, data)
+    # Four bytes a token is the most that the counter ever packs into one: cheaper to ask first.
+    if len(data) <= 8 * whole_tokens and cost(whole) <= whole_tokens:
+        return [whole]
+    imports = reader.read_import_lines(file.blob_pk)
+    return cut_units(file, reader.read_definitions(file.file_pk), imports, data)
+
+
+def _measure(
+    units: Sequence[Unit], files: Sequence[ChosenFile], ask: Ask, reader: CuratedReader
+) -> list[list[Signal]]:
+    share = {chosen.file.file_pk: chosen.share for chosen in files}
+    bags = count_terms(units, ask.weights)
+    weightings = {"text.symbol": ask.weights, "text.title": ask.title}
+    texts = {name: bags.score(weights) for name, weights in weightings.items()}
+    best = {name: max((score for score, _ in own), default=0.0) for name, own in texts.items()}
+    by_file: dict[int, list[Mark]] = {chosen.file.file_pk: [] for chosen in files}
+    for mark in ask.marks:
+        by_file.setdefault(mark.file.file_pk, []).append(mark)
+    marked = {i: _marked(unit, by_file[unit.file.file_pk]) for i, unit in enumerate(units)}
+    linked = _linked(units, marked, reader)
+    depths = 1 + max((mark.depth for mark in ask.marks), default=0)
+    signals: list[list[Signal]] = []
+    for index, unit in enumerate(units):
+        own: list[Signal] = []
+        for name, scores in texts.items():
+            score, note = scores[index]
+            if score > 0.0 and unit.name != HEADER:
+                own.append(_signal(name, score / best[name], note))
+        if marked[index]:
+            value, text = max(marked[index].items(), key=lambda item: (item[1], item[0]))[::-1]
+            own.append(_signal("mention.symbol", value, text))
+        own += _trace_signals(unit, by_file[unit.file.file_pk], depths)
+        if index in linked:
+            own.append(_signal("graph.target", 1.0, linked[index]))
+        own += _spectrum_signals(unit, ask.suspicious)
+        own.append(_signal("file.score", share[unit.file.file_pk], "score of its file"))
+        signals.append(own)
+    return signals
+
+
+def _signal(name: str, value: float, evidence: str) -> Signal:
+    return Signal(name, round(value, 6), SYMBOL_WEIGHTS[name], evidence)
+
+
+def _marked(unit: Unit, marks: Sequence[Mark]) -> dict[str, float]:
+    """Names in the task that are defined by this unit or inside it; `marks` are its file's."""
+    found: dict[str, float] = {}
+    for mark in marks:
+        if mark.symbol is None:
+            continue
+        span = mark.symbol.symbol.span
+        # An outline holds its own class only, not the members after it.
+        inside = unit.span.start_byte <= span.start_byte < unit.span.end_byte
+        if inside:
+            found[mark.text] = max(found.get(mark.text, 0.0), mark.spread**-0.5)
+    return found
+
+
+def _trace_signals(unit: Unit, marks: Sequence[Mark], depths: int) -> list[Signal]:
+    """The deepest traceback line inside the unit."""
+    inside = [
+        mark
+        for mark in marks
+        if mark.kind is MarkKind.TRACEBACK
+        and mark.line is not None
+        and unit.span.start_line <= mark.line <= unit.span.end_line
+    ]
+    if not inside:
+        return []
+    deepest = max(inside, key=lambda mark: mark.depth)
+    return [_signal("mention.traceback", (1 + deepest.depth) / depths, deepest.text)]
+
+
+def _spectrum_signals(unit: Unit, suspicious: Suspicious) -> list[Signal]:
+    lines = {
+        line: score
+        for line, score in suspicious.get(unit.file.path, {}).items()
+        if unit.span.start_line <= line <= unit.span.end_line and score > 0.0
+    }
+    if not lines:
+        return []
+    line, score = min(lines.items(), key=lambda item: (-item[1], item[0]))
+    return [_signal("spectrum", min(1.0, score), f"line {line}: {score:.2f}")]
+
+
+def _linked(
+    units: Sequence[Unit], marked: Mapping[int, Mapping[str, float]], reader: CuratedReader
+) -> dict[int, str]:
+    """Units that call a marked unit or are called by one (or inherit)."""
+    place = {
+        (unit.file.file_pk, unit.ordinal): index
+        for index, unit in enumerate(units)
+        if unit.ordinal is not None
+    }
+    targets = {
+        (units[i].file.file_pk, units[i].ordinal): units[i].name for i in marked if marked[i]
+    }
+    files = sorted({file_pk for file_pk, _ in targets})
+    edges = reader.read_edges_from(files, limit=SEED_EDGES)
+    edges += reader.read_edges_to(files, limit=SEED_EDGES)
+    linked: dict[int, str] = {}
+    for edge in edges:
+        if edge.kind not in (EdgeKind.CALL, EdgeKind.INHERIT):
+            continue
+        source = (edge.source_file, edge.source_ordinal)
+        target = (edge.target_file, edge.target_ordinal)
+        if source in targets and target in place:
+            linked.setdefault(place[target], f"used by {targets[source]}")
+        if target in targets and source in place:
+            linked.setdefault(place[source], f"uses {targets[target]}")
+    return linked
+
+
+def _follow_members(units: Sequence[Unit], signals: Sequence[list[Signal]]) -> None:
+    """A class outline and a header matter as much as the best item below them."""
+    totals = [sum(signal.contribution for signal in own) for own in signals]
+    best = max(totals, default=0.0)
+    if best <= 0.0:
+        return
+    heads: dict[tuple[int, int | None], tuple[float, str]] = {}
+    for unit, total in zip(units, totals, strict=True):
+        for owner in {unit.owner, None} if unit.ordinal is not None else ():
+            key = (unit.file.file_pk, owner)
+            heads[key] = max(heads.get(key, (0.0, "")), (total, unit.name))
+    for unit, own in zip(units, signals, strict=True):
+        head = heads.get((unit.file.file_pk, None if unit.name == HEADER else unit.ordinal))
+        if head is not None and (unit.name == HEADER or unit.ordinal is not None):
+            own.append(_signal("member.score", head[0] / best, f"holds {head[1]}"))

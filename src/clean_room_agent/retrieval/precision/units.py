@@ -1,0 +1,160 @@
+"""Cut a file into the whole items that can be shown: functions, class outlines, header, file.
+
+Takes: a file, its symbols, its bytes. Gives: disjoint `Unit`s in file order. Does not know:
+scores. All borders come from the parse; none is searched for in the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clean_room_agent.records.code import Span, Symbol, SymbolKind
+from clean_room_agent.records.context import Detail, SubjectKind
+from clean_room_agent.retrieval.sources import whole_span
+from clean_room_agent.store.curated_reader import FileRow, SymbolRow
+
+_CALLABLES = frozenset({SymbolKind.FUNCTION, SymbolKind.METHOD, SymbolKind.MACRO})
+_CONTAINERS = frozenset(
+    {
+        SymbolKind.CLASS,
+        SymbolKind.INTERFACE,
+        SymbolKind.STRUCT,
+        SymbolKind.ENUM,
+        SymbolKind.TRAIT,
+    }
+)
+SMALL_CLASS_BYTES = 1_200  # a class this small is shown with its methods
+HEADER = "<header>"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One showable item of one file. `owner` is the ordinal of the class outline above it."""
+
+    file: FileRow
+    kind: SubjectKind
+    name: str
+    detail: Detail
+    span: Span
+    content: bytes
+    ordinal: int | None = None
+    owner: int | None = None
+
+
+def whole_file(file: FileRow, data: bytes) -> Unit:
+    """The file as one item."""
+    return Unit(file, SubjectKind.FILE, "", Detail.FULL, whole_span(data), data)
+
+
+def cut_units(
+    file: FileRow, symbols: Sequence[SymbolRow], imports: Sequence[int], data: bytes
+) -> list[Unit]:
+    """The items of a file in file order; a file without definitions is one item.
+
+    `imports` are the lines of its imports: the header runs from the first of them to the first
+    definition.
+    """
+    by_ordinal = {row.ordinal: row.symbol for row in symbols}
+    children: dict[int | None, list[int]] = {}
+    for ordinal, symbol in by_ordinal.items():
+        if symbol.kind is not SymbolKind.MODULE:
+            children.setdefault(_parent(symbol, by_ordinal), []).append(ordinal)
+    units = _Cutter(file, data, by_ordinal, children).cut(None)
+    if not units:
+        return [whole_file(file, data)]
+    first = min(units, key=lambda unit: unit.span.start_byte)
+    header = _header(file, data, first.span, imports)
+    return [*header, *sorted(units, key=lambda unit: unit.span.start_byte)]
+
+
+def _header(file: FileRow, data: bytes, first: Span, imports: Sequence[int]) -> list[Unit]:
+    """What stands from the first import to the first definition."""
+    start_line = min((line for line in imports if line < first.start_line), default=0)
+    if not start_line:
+        return []
+    start = 0
+    for _ in range(start_line - 1):
+        start = data.index(b"\n", start) + 1
+    end = _line_start(data, first.start_byte)
+    span = Span(start, end, start_line, max(start_line, first.start_line - 1))
+    return [Unit(file, SubjectKind.SYMBOL, HEADER, Detail.SYMBOL, span, data[start:end])]
+
+
+def _parent(symbol: Symbol, by_ordinal: dict[int, Symbol]) -> int | None:
+    parent = symbol.parent
+    if parent is None or parent not in by_ordinal:
+        return None
+    return None if by_ordinal[parent].kind is SymbolKind.MODULE else parent
+
+
+@dataclass(frozen=True, slots=True)
+class _Cutter:
+    file: FileRow
+    data: bytes
+    by_ordinal: dict[int, Symbol]
+    children: dict[int | None, list[int]]
+
+    def cut(self, parent: int | None) -> list[Unit]:
+        """Units under one symbol: what is inside a function belongs to the function."""
+        units: list[Unit] = []
+        end = 0
+        for ordinal in sorted(self.children.get(parent, ()), key=self._start):
+            symbol = self.by_ordinal[ordinal]
+            if symbol.span.start_byte < end:
+                continue  # a second definition inside the first one's range (overloads, getters)
+            found = self._units_of(ordinal, symbol, parent)
+            units += found
+            end = max((unit.span.end_byte for unit in found), default=end)
+        return units
+
+    def _start(self, ordinal: int) -> tuple[int, int]:
+        span = self.by_ordinal[ordinal].span
+        return (span.start_byte, -span.end_byte)
+
+    def _units_of(self, ordinal: int, symbol: Symbol, parent: int | None) -> list[Unit]:
+        if symbol.kind in _CONTAINERS:
+            inner = self._inner(ordinal)
+            small = symbol.span.end_byte - symbol.span.start_byte <= SMALL_CLASS_BYTES
+            if inner and not small:
+                return self._outline(ordinal, symbol, parent, inner[0])
+            return [self._unit(ordinal, symbol.span, Detail.SYMBOL, parent)]
+        if symbol.name == "__all__":
+            return []  # a list of names that are all defined elsewhere
+        if symbol.kind in _CALLABLES or parent is None:
+            return [self._unit(ordinal, symbol.span, Detail.SYMBOL, parent)]
+        return []  # an attribute: part of its class's outline
+
+    def _inner(self, ordinal: int) -> list[int]:
+        inner = [
+            child
+            for child in self.children.get(ordinal, ())
+            if self.by_ordinal[child].kind in _CALLABLES | _CONTAINERS
+        ]
+        return sorted(inner, key=self._start)
+
+    def _outline(self, ordinal: int, symbol: Symbol, parent: int | None, first: int) -> list[Unit]:
+        """The class up to its first method (bases, docstring, attributes), then its members."""
+        stop = self.by_ordinal[first].span
+        end = _line_start(self.data, stop.start_byte)
+        span = symbol.span
+        members = self.cut(ordinal)
+        if end <= span.start_byte:
+            return members
+        outline = Span(
+            span.start_byte, end, span.start_line, max(span.start_line, stop.start_line - 1)
+        )
+        return [self._unit(ordinal, outline, Detail.SIGNATURE, parent), *members]
+
+    def _unit(self, ordinal: int, span: Span, detail: Detail, owner: int | None) -> Unit:
+        start = _line_start(self.data, span.start_byte)
+        span = Span(start, span.end_byte, span.start_line, span.end_line)
+        name = self.by_ordinal[ordinal].qualified_name
+        content = self.data[start : span.end_byte]
+        return Unit(self.file, SubjectKind.SYMBOL, name, detail, span, content, ordinal, owner)
+
+
+def _line_start(data: bytes, position: int) -> int:
+    """The start of the line, where only blanks stand between it and `position`."""
+    start = data.rfind(b"\n", 0, position) + 1
+    return position if data[start:position].strip(b" \t") else start

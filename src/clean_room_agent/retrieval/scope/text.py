@@ -1,0 +1,117 @@
+"""What the words of the task say about each file: BM25 over names, prose, identifiers and paths.
+
+Takes: the mentions of a task, the reader. Gives: measures, and commits alike by their messages.
+Does not know: weights of signals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clean_room_agent.retrieval.analysis import Mentions
+from clean_room_agent.retrieval.cap import Cap
+from clean_room_agent.retrieval.scope.measure import Measure
+from clean_room_agent.retrieval.scope.pool import FilePool
+from clean_room_agent.retrieval.terms import Scores, TermHits, search_terms, weigh_terms
+from clean_room_agent.retrieval.weights import (
+    BLOB_POSTINGS,
+    FIELD_COLUMNS,
+    NAME_COLUMNS,
+    PATH_FIELD,
+    TEXT_FILES,
+    WHOLE_COLUMNS,
+)
+from clean_room_agent.store.curated_reader import CuratedReader, TextTable
+
+_WHOLE, _FIELDS, _NAMES = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """The task as weighted terms: cleaned, title only, and the mix of both and its errors."""
+
+    clean: dict[str, float]
+    title: dict[str, float]
+    mix: dict[str, float]
+
+
+def make_queries(mentions: Mentions) -> Queries:
+    """Weigh the terms of a task three ways."""
+    errors = "\n".join(mentions.error_lines)
+    return Queries(
+        clean=weigh_terms(mentions.query),
+        title=weigh_terms(mentions.title),
+        mix=weigh_terms(mentions.query, (mentions.title, 1.0), (errors, 0.5)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TextHits:
+    """The rows of content and of paths that hold the task's terms."""
+
+    blobs: TermHits
+    paths: TermHits
+
+
+def search_text(queries: Queries, reader: CuratedReader) -> TextHits:
+    """Look the task's terms up in contents and paths."""
+    columns = (WHOLE_COLUMNS, FIELD_COLUMNS, NAME_COLUMNS)
+    terms = [*queries.mix, *queries.clean, *queries.title]
+    return TextHits(
+        blobs=search_terms(reader, TextTable.BLOBS, terms, columns, BLOB_POSTINGS),
+        paths=search_terms(reader, TextTable.PATHS, terms, ((1.0,),), BLOB_POSTINGS),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """One measure to be: its terms, their scores by content, and by path where paths count."""
+
+    name: str
+    weights: dict[str, float]
+    column: int
+    by_blob: Scores
+    by_path: Scores
+
+
+class TextEvidence:
+    """The task's words scored once; measures are drawn from it for whatever files are pooled."""
+
+    def __init__(self, queries: Queries, hits: TextHits) -> None:
+        self._hits = hits
+        self._queries = [
+            self._score("text.whole", queries.clean, _WHOLE, paths=False),
+            self._score("text.names", queries.clean, _NAMES, paths=False),
+            self._score("text.fields", queries.mix, _FIELDS, paths=True),
+            self._score("text.title", queries.title, _FIELDS, paths=True),
+        ]
+
+    def _score(self, name: str, weights: dict[str, float], column: int, *, paths: bool) -> _Query:
+        by_path = self._hits.paths.score(weights) if paths else {}
+        return _Query(name, weights, column, self._hits.blobs.score(weights, column), by_path)
+
+    def fill(self, pool: FilePool) -> None:
+        """Load the files that words speak for: the best by content and the best by path."""
+        cap = Cap(TEXT_FILES, "by BM25", "bounded reading")
+        for query in self._queries:
+            if query.name == "text.fields":
+                pool.add_blobs(cap.best(query.by_blob))
+                pool.add_keys(cap.best(query.by_path))
+
+    def measure(self, pool: FilePool) -> list[Measure]:
+        """Four measures of the files in the pool: whole, names, fields, title."""
+        return [self._measure(query, pool) for query in self._queries]
+
+    def _measure(self, query: _Query, pool: FilePool) -> Measure:
+        values = pool.spread(query.by_blob)
+        for key, score in query.by_path.items():
+            if key in pool.files:
+                values[key] = values.get(key, 0.0) + PATH_FIELD * score
+
+        def explain(key: int) -> str:
+            blob_pk = pool.files[key].blob_pk
+            words = self._hits.blobs.explain(blob_pk, query.weights, query.column)
+            path = self._hits.paths.explain(key, query.weights) if query.by_path else ""
+            return ", ".join(part for part in (words, path and f"path {path}") if part)
+
+        return Measure(query.name, values, explain)

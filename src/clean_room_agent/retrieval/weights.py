@@ -1,0 +1,84 @@
+"""Every number that a score depends on, in one place.
+
+Takes: nothing. Gives: weights and limits. Does not know: how a signal is measured.
+
+Provenance: 2026-11-20, set by hand from a measuring spike on 412 localization tasks (the sum of
+six signals that it found best, each as value / maximum); marks and graph weights are its gated
+variants. Nothing here was fitted to the test part of that suite.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+# What a full-weight signal of value 1 adds to a file's score.
+SCOPE_WEIGHTS = MappingProxyType(
+    {
+        "text.whole": 0.50,  # BM25, all columns alike, cleaned text
+        "text.names": 0.50,  # BM25 over names of definitions
+        "text.fields": 0.60,  # BM25 by field, cleaned text + title + half the error lines
+        "text.title": 0.40,  # the same for the title alone
+        "mention.path": 1.00,
+        "mention.module": 0.40,
+        "mention.stem": 0.30,
+        "mention.symbol": 0.40,
+        "mention.traceback": 0.30,
+        "mention.test": 0.60,
+        "history.title": 0.30,  # past fixes, title
+        "history.best": 0.20,  # the single most similar past fix
+        "tests.cochange": 0.30,
+        "graph.pagerank": 0.10,
+        "history.cochange": 0.05,
+        "history.recent": 0.05,
+        "spectrum": 2.00,  # where failing tests went and passing ones did not
+    }
+)
+
+# What is left of the score of a file that is seldom the place of a fix.
+ROLE_FACTORS = MappingProxyType(
+    {"test": 0.35, "documentation": 0.30, "example": 0.40, "vendored": 0.25, "generated": 0.25}
+)
+
+SYMBOL_WEIGHTS = MappingProxyType(
+    {
+        "text.symbol": 1.00,
+        "text.title": 0.40,
+        "mention.symbol": 0.60,
+        "mention.traceback": 0.60,
+        "graph.target": 0.20,
+        "file.score": 0.60,
+        "member.score": 0.40,  # an outline or a header follows its best member
+        "spectrum": 1.50,
+    }
+)
+
+# Columns of blob_search: names, prose, identifiers.
+WHOLE_COLUMNS = (1.0, 1.0, 1.0)
+FIELD_COLUMNS = (4.0, 0.8, 1.0)
+NAME_COLUMNS = (1.0, 0.0, 0.0)
+PATH_FIELD = 1.0  # share of the path's own BM25 in the fielded score
+COMMIT_COLUMNS = (1.0, 1.0)  # subject, body
+
+QUERY_TERMS = 400  # distinct words of one task that are looked up
+BLOB_POSTINGS = 12_000  # rows read for all terms together, rarest terms first
+COMMIT_POSTINGS = 8_000
+COMMON_SHARE = 0.35  # a term in more than this share of all rows tells nothing
+
+TEXT_FILES = 500  # files that text alone may propose
+PAST_COMMITS = 100
+PAST_COMMIT_FILES = 20  # a wider commit does not vote
+BRIDGE_TESTS = 30
+BRIDGE_FILES = 40  # files one test may vote for
+SEEDS = 10
+SEED_EDGES = 400
+SYMBOL_SPREAD = 60  # a name with more definitions marks nothing
+
+SCOPE_RECORDED = 300
+SCOPE_FILES = 20
+SCOPE_FLOOR = 0.25
+SYMBOLS_RECORDED = 300
+SYMBOL_FLOOR = 0.20
+SYMBOL_ITEMS = 120
+WHOLE_FILE_SHARE = 0.10  # of the budget: a file this small is shown whole
+WHOLE_FILE_TOKENS = 1_200
+SEARCH_WHOLE_BYTES = 2_000  # `cra search` shows a smaller file as one chunk

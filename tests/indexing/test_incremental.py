@@ -1,0 +1,180 @@
+"""An index that followed changes equals one made from nothing."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.indexing.support import dump, index
+from tests.support.git import GitRepo
+
+FILES = {
+    "pkg/__init__.py": "from .core import Base, helper as help_me\nfrom .more import *\n",
+    "pkg/core.py": "class Base:\n    def alpha(self):\n        return self.beta()\n"
+    "    def beta(self):\n        return helper(1)\n\n\ndef helper(x):\n    return x\n",
+    "pkg/more.py": "from pkg.core import Base\nclass Child(Base):\n    def go(self):\n"
+    "        self.alpha()\n        self.beta()\n\ndef extra():\n    return Child().go()\n",
+    "pkg/use.py": "import pkg\nfrom pkg import Child, help_me, extra\n\n\nclass Deep(Child):\n"
+    "    def run(self, thing):\n        self.alpha()\n        thing.gamma()\n        help_me(2)\n"
+    "        pkg.core.helper(3)\n        return extra()\n",
+    "tests/test_core.py": "from pkg.core import helper\n\ndef test_it():\n    assert helper(1)\n",
+    "web/a.ts": "import { b } from './b';\nexport function a(): number { return b(); }\n",
+    "web/b.ts": "export function b(): number { return 1; }\n",
+    "notes.md": "alpha and beta\n",
+}
+
+
+def _assert_equals_fresh(repo: GitRepo) -> None:
+    followed = dump(repo.root)
+    shutil.rmtree(repo.root / ".clean_room")
+    index(repo.root)
+    fresh = dump(repo.root)
+    for name in fresh:
+        assert followed[name] == fresh[name], name
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> GitRepo:
+    repo = GitRepo(tmp_path / "repo")
+    (repo.root / ".git" / "info" / "exclude").write_text(".clean_room/\n")
+    repo.commit(FILES, "start")
+    return repo
+
+
+def _append(path: str, text: str):
+    def change(repo: GitRepo) -> None:
+        place = repo.root / path
+        place.write_text(place.read_text() + text)
+
+    return change
+
+
+def _replace(path: str, old: str, new: str):
+    def change(repo: GitRepo) -> None:
+        place = repo.root / path
+        assert old in place.read_text()
+        place.write_text(place.read_text().replace(old, new))
+
+    return change
+
+
+CHANGES = {
+    "comment": _append("pkg/core.py", "# alpha\n"),
+    "ordinals shift": _replace("pkg/core.py", "class Base:", "def first(): pass\n\nclass Base:"),
+    "method renamed": _replace("pkg/core.py", "def beta", "def delta"),
+    "method overridden": _append("pkg/more.py", "class Other:\n    def gamma(self): pass\n"),
+    "ambiguous": _append("pkg/core.py", "class A:\n    def go(self): 1\n    def gamma(self): 1\n"),
+    "base changed": _replace("pkg/more.py", "Child(Base)", "Child"),
+    "import removed": _replace("pkg/more.py", "from pkg.core import Base\n", ""),
+    "alias changed": _replace("pkg/__init__.py", "helper as help_me", "helper"),
+    "star removed": _replace("pkg/__init__.py", "from .more import *\n", ""),
+    "function added": _append("pkg/use.py", "def beta(): return help_me(1)\n"),
+    "class renamed": _replace("pkg/core.py", "class Base", "class Basic"),
+    "file added": lambda repo: repo.write({"pkg/new.py": "from .core import Base\nalpha = Base\n"}),
+    "file deleted": lambda repo: (repo.root / "pkg/more.py").unlink(),
+    "file renamed": lambda repo: repo.git("mv", "pkg/more.py", "pkg/less.py"),
+    "committed rename": lambda repo: (repo.git("mv", "web/b.ts", "web/c.ts"), repo.commit()),
+    "same content twice": lambda repo: repo.write({"pkg/copy.py": FILES["pkg/core.py"]}),
+    "became binary": lambda repo: repo.write({"pkg/use.py": b"\0\1"}),
+    "became executable": lambda repo: (repo.root / "pkg/use.py").chmod(0o755),
+    "commit": lambda repo: repo.commit({"pkg/use.py": "x = 1\n"}, "Fix the alpha crash"),
+    "ignored": lambda repo: repo.write({".gitignore": "pkg/use.py\nnotes.md\n"}),
+    "craignored": lambda repo: repo.write({".craignore": "pkg/\n"}),
+}  # fmt: skip
+
+
+@pytest.mark.reliability(case=82)
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_an_index_that_followed_one_change_equals_a_fresh_one(repo: GitRepo, change) -> None:
+    index(repo.root)
+    change(repo)
+    index(repo.root)
+    _assert_equals_fresh(repo)
+
+
+@pytest.mark.reliability(case=82)
+@pytest.mark.parametrize("seed", range(6))
+def test_an_index_that_followed_many_changes_equals_a_fresh_one(repo: GitRepo, seed: int) -> None:
+    chance = random.Random(seed)
+    paths = ["pkg/core.py", "pkg/more.py", "pkg/use.py", "pkg/__init__.py", "tests/test_core.py"]
+    lines = [
+        "class Base: pass", "class Child(Base): pass", "from .core import *", "helper()",
+        "from .more import Child as Base", "def helper(): return alpha()", "def alpha(): Base.go()",
+        "import pkg.core as core", "core.helper()", "class Deep(core.Base):",
+        "    def go(self): self.alpha()",
+        "    def alpha(self): x.go()", "class Other(Child):", "    def beta(self): super().go()",
+    ]  # fmt: skip
+    index(repo.root)
+    for _ in range(6):
+        for path in chance.sample(paths, chance.choice((1, 1, 2))):
+            text = "\n".join(chance.choices(lines, k=chance.randint(1, 9)))
+            (repo.root / path).write_text(text + "\n")
+        index(repo.root)
+    _assert_equals_fresh(repo)
+
+
+@pytest.mark.reliability(case=82)
+def test_switching_branches_and_back_equals_a_fresh_index(repo: GitRepo) -> None:
+    index(repo.root)
+    before = dump(repo.root)
+    repo.git("switch", "--quiet", "-c", "other")
+    repo.git("rm", "--quiet", "pkg/use.py")
+    repo.commit({"pkg/core.py": "def alpha(): pass\n"}, "other branch")
+    index(repo.root)
+    _assert_equals_fresh(repo)
+    repo.git("switch", "--quiet", "main")
+    index(repo.root)
+    assert dump(repo.root) == before
+
+
+@pytest.mark.reliability(case=81)
+def test_a_rewritten_history_drops_stale_commits(repo: GitRepo) -> None:
+    repo.commit({"pkg/use.py": "x = 1\n"}, "to be dropped")
+    index(repo.root)
+    repo.git("reset", "--quiet", "--hard", "HEAD~1")
+    repo.commit({"pkg/use.py": "x = 2\n"}, "instead")
+    report = index(repo.root)
+    assert report.new_commits == 2
+    assert [row[2] for row in dump(repo.root)["commits"]].count("to be dropped") == 0
+    _assert_equals_fresh(repo)
+
+
+def test_nothing_changed_means_nothing_is_written(repo: GitRepo) -> None:
+    index(repo.root)
+    database = repo.root / ".clean_room" / "curated.sqlite"
+    later = database.stat().st_mtime_ns + 10_000_000_000
+    for path in FILES:
+        os.utime(repo.root / path, ns=(1, later - 100_000_000_000))
+    index(repo.root)
+    before = database.read_bytes()
+    report = index(repo.root)
+    assert (report.parsed_blobs, report.new_commits, report.reused_blobs) == (0, 0, len(FILES))
+    assert database.read_bytes() == before
+    assert not (database.parent / "curated.sqlite-wal").exists()
+
+
+def test_only_the_changed_blob_is_parsed(repo: GitRepo) -> None:
+    index(repo.root)
+    (repo.root / "pkg/core.py").write_text("def alpha(): pass\n")
+    report = index(repo.root)
+    assert (report.parsed_blobs, report.reused_blobs) == (1, len(FILES) - 1)
+
+
+def test_full_parses_everything_again_and_changes_nothing(repo: GitRepo) -> None:
+    index(repo.root)
+    before = dump(repo.root)
+    report = index(repo.root, full=True)
+    assert report.parsed_blobs == len(FILES)
+    assert dump(repo.root) == before
+
+
+def test_an_unborn_branch_and_an_empty_repository_are_indexed(tmp_path: Path) -> None:
+    repo = GitRepo(tmp_path / "repo")
+    assert index(repo.root).files == 0
+    repo.write({"a.py": "x = 1\n"})
+    report = index(repo.root)
+    assert (report.files, report.commits, report.head) == (1, 0, "")

@@ -1,0 +1,90 @@
+"""The ranked judge, and default-deny around any judge."""
+
+from collections.abc import Sequence
+
+from clean_room_agent.records.code import BlobId
+from clean_room_agent.records.context import Candidate, Decision, Signal, SubjectKind, Verdict
+from clean_room_agent.retrieval.judge import RankedJudge, StageBudget, judge_all
+
+
+def candidate(path: str, score: float, tokens: int = 0) -> Candidate:
+    signals = (Signal("s", score, 1.0),)
+    return Candidate(SubjectKind.FILE, path, "", None, BlobId("0"), tokens, signals)
+
+
+class Silent:
+    """A judge that decides only what its table says."""
+
+    name = "silent"
+
+    def __init__(self, *paths: str) -> None:
+        self.paths = paths
+
+    def judge(
+        self, stage: str, candidates: Sequence[Candidate], budget: StageBudget
+    ) -> list[Decision]:
+        return [
+            Decision(candidate(path, 1.0), stage, self.name, rank, Verdict.INCLUDED, "said so")
+            for rank, path in enumerate(self.paths, start=1)
+        ]
+
+
+def verdicts(decisions: Sequence[Decision]) -> dict[str, str]:
+    return {decision.candidate.path: decision.verdict.value for decision in decisions}
+
+
+def test_rule_2_a_candidate_without_a_decision_is_excluded_with_a_warning() -> None:
+    judged = judge_all(
+        Silent("a"), "scope", [candidate("a", 1.0), candidate("b", 2.0)], StageBudget(9, 9)
+    )
+    assert verdicts(judged.decisions) == {"a": "included", "b": "excluded"}
+    assert judged.warnings == ("scope: no decision on b; excluded by default",)
+
+
+def test_rule_2_a_decision_on_something_never_proposed_shows_nothing() -> None:
+    judged = judge_all(Silent("a", "evil"), "scope", [candidate("a", 1.0)], StageBudget(9, 9))
+    assert verdicts(judged.decisions) == {"a": "included"}
+    assert "evil was never a candidate" in judged.warnings[0]
+
+
+def test_of_two_decisions_on_one_candidate_the_first_counts() -> None:
+    judged = judge_all(Silent("a", "a"), "scope", [candidate("a", 1.0)], StageBudget(9, 9))
+    assert len(judged.decisions) == 1
+    assert "decided twice" in judged.warnings[0]
+
+
+def test_rule_1_an_item_that_does_not_fit_is_left_out_whole_and_the_next_is_tried() -> None:
+    candidates = [
+        candidate("big", 3.0, 70),
+        candidate("huge", 2.0, 50),
+        candidate("small", 1.0, 30),
+    ]
+    decisions = RankedJudge().judge("precision", candidates, StageBudget(100, 10))
+    assert verdicts(decisions) == {"big": "included", "huge": "excluded", "small": "included"}
+    assert decisions[1].reason == "rank 2: 50 tokens do not fit in the 30 left"
+
+
+def test_a_score_below_the_floor_is_excluded_and_the_reason_says_so() -> None:
+    decisions = RankedJudge().judge(
+        "scope", [candidate("a", 1.0), candidate("b", 0.02)], StageBudget(1, 9, floor=0.05)
+    )
+    assert decisions[1].reason == "rank 2: score 0.020 below the floor 0.05 of the best 1.000"
+
+
+def test_the_item_limit_is_a_reason() -> None:
+    decisions = RankedJudge().judge(
+        "scope", [candidate("a", 1.0), candidate("b", 0.9)], StageBudget(1, 1)
+    )
+    assert decisions[1].reason == "rank 2: the limit of 1 items is reached"
+
+
+def test_nothing_is_shown_for_a_score_of_zero() -> None:
+    decisions = RankedJudge().judge("scope", [candidate("a", 0.0)], StageBudget(9, 9))
+    assert verdicts(decisions) == {"a": "excluded"}
+
+
+def test_equal_scores_are_ordered_by_path_whatever_their_input_order() -> None:
+    ones = [candidate(path, 1.0) for path in "cab"]
+    for given in (ones, ones[::-1]):
+        decisions = RankedJudge().judge("scope", given, StageBudget(9, 9))
+        assert [decision.candidate.path for decision in decisions] == ["a", "b", "c"]
