@@ -10,13 +10,19 @@ import pytest
 from tests.sandbox.conftest import Box
 
 CHANGE = """
-import os, stat
+import os
 for folder, _, names in os.walk("."):
     for name in names:
         path = os.path.join(folder, name)
         with open(path, "a") as target:
             target.write("+")
-os.rename("sub", "moved")
+try:
+    os.rename("sub", "moved")
+    print("renamed", end=" ")
+except OSError as error:
+    os.mkdir("moved")
+    os.rename("sub/file", "moved/file")
+    print(error.errno, end=" ")
 os.chmod("run.sh", 0o700)
 os.symlink("run.sh", "link")
 print(open("moved/file").read(), oct(os.stat("run.sh").st_mode & 0o777), os.access(".", os.W_OK))
@@ -50,7 +56,9 @@ def test_the_program_owns_what_it_sees(box: Box, owner: int) -> None:
     _fill(box.workspace, owner)
     before = _facts(box.workspace)
     outcome = box.script(CHANGE)
-    assert outcome["head"] == "text+ 0o700 True\n", outcome
+    # An unprivileged overlay cannot rename a lower folder (18: EXDEV); everything else can.
+    plain = box.user == "ordinary" and outcome["facts"]["workspace"] == "overlay"
+    assert outcome["head"] == f"{18 if plain else 'renamed'} text+ 0o700 True\n", outcome
     assert _facts(box.workspace) == before
     mine = box.user == "root" or owner == 65534
     expected = "overlay" if box.backend == "namespaces" and mine else "copy"

@@ -258,6 +258,14 @@ def test_kinds_of_tests_and_changes(tmp_path, isolation, failing, old, new, cold
         assert runner.cold_trials == cold
 
 
+def test_only_tests_with_fixtures_need_pytest_itself(tmp_path, isolation) -> None:
+    tests = VARIETY_TESTS.replace("def setup_function(function): pass", "")
+    tree = clip_project(tmp_path, tests, VARIETY)
+    failing = ("test_fixture", "test_outer", "TestBox::test_make[1]", "TestUnit::test_unit")
+    with open_runner(tree, isolation, failing) as runner:
+        assert runner.state.by_pytest == ("test_a.py::test_fixture",)
+
+
 def test_shared_state_between_tests_keeps_file_order(tmp_path, isolation, mode) -> None:
     lib = "def put(xs, x):\n    xs.insert(0, x)\n    return xs\n"
     tests = """

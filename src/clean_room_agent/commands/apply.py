@@ -41,20 +41,22 @@ def apply(
     output = invocation.output
     with RawReader(invocation.root) as reader:
         found = find_verified(reader, word)
-    plan = plan_edits(invocation.root, found.patch.replacements, allow_ci=allow_ci)
+    files: list[str] = sorted({r.path for r in found.patch.replacements})
     if dry_run:
         output.raw(found.patch.diff)
     else:
         with recorded_run(invocation, "apply", [word]) as run:
             roll_back_interrupted(invocation, run)
+            plan = plan_edits(invocation.root, found.patch.replacements, allow_ci=allow_ci)
             change = _Change(invocation, run, found.patch.patch_id, ApplicationAction.APPLY)
             change.carry_out(new_id("c"), plan, allow_ci=allow_ci)
-            run.summary = {"patch_id": found.patch.patch_id, "files": _paths(plan)}
-        for path in _paths(plan):
+            files = _paths(plan)
+            run.summary = {"patch_id": found.patch.patch_id, "files": files}
+        for path in files:
             output.line(f"changed {path}")
         output.line("undo: cra undo")
     if not quiet:
-        output.document(_document(found, plan, dry_run))
+        output.document(_document(found, files, dry_run))
 
 
 def undo(invocation: Invocation, word: str) -> None:
@@ -184,11 +186,11 @@ def _paths(plan: EditPlan) -> list[str]:
     return [file.path for file in plan.files]
 
 
-def _document(found: VerifiedPatch, plan: EditPlan, dry_run: bool) -> dict[str, object]:
+def _document(found: VerifiedPatch, files: list[str], dry_run: bool) -> dict[str, object]:
     return {
         "task_id": found.task.task.task_id,
         "patch_id": found.patch.patch_id,
         "applied": not dry_run,
-        "files": [os.fsencode(p).decode("utf-8", "backslashreplace") for p in _paths(plan)],
+        "files": [os.fsencode(p).decode("utf-8", "backslashreplace") for p in files],
         "patch": found.patch.diff.decode("utf-8", "backslashreplace"),
     }

@@ -95,9 +95,11 @@ def recorded_run(invocation: Invocation, verb: str, arguments: Sequence[str]) ->
     """Append the run to raw, hand it to the verb, and append how it ended, whatever happens."""
     from clean_room_agent.records.log import Run, RunEnd
     from clean_room_agent.records.task import RunId
+    from clean_room_agent.store.locks import name_process
     from clean_room_agent.store.raw import RawLog, new_id
     from clean_room_agent.store.session import recover_sessions
 
+    name_process(verb)
     waits = invocation.settings.config.store.lock_wait_seconds
     config = {key: _plain(value) for key, value in invocation.settings.values.items()}
     run_id = RunId(new_id("r"))

@@ -149,7 +149,7 @@ def replace_ranges(before: bytes | None, replacements: Sequence[Replacement]) ->
             raise EditError(
                 "the file changed since the edit was made; it was not overwritten",
                 where=path,
-                hint="run the task again on the present content",
+                hint="solve again from here, or take the patch by hand: cra trace, git apply",
             )
         if not position <= item.start_byte <= item.end_byte <= len(content):
             raise EditError("the edit's byte ranges overlap or leave the file", where=path)

@@ -10,6 +10,7 @@ but says nothing about single files: it counts neither as churn nor as co-change
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
@@ -96,7 +97,7 @@ class _Tally:
         self._next = max(keys.values(), default=0) + 1
         self._new: list[tuple[int, str]] = []
         self.churn: dict[int, list[int]] = {}
-        self.pairs: dict[tuple[int, int], int] = {}
+        self.pairs: Counter[tuple[int, int]] = Counter()
 
     def add(self, fact: CommitFact) -> list[tuple[int, str]]:
         """Count one commit; give the path keys it touched with their statuses."""
@@ -104,7 +105,7 @@ class _Tally:
         if not touched or len(touched) > MAX_VOTING_FILES or fact.is_merge:
             return touched
         fixes = 1 if _FIX.search(fact.subject) or _FIX.search(fact.body) else 0
-        churn, pairs = self.churn, self.pairs
+        churn = self.churn
         for key, _ in touched:
             counts = churn.get(key)
             if counts is None:
@@ -114,8 +115,7 @@ class _Tally:
                 counts[1] += fixes
                 counts[2] = max(counts[2], fact.author_time)
         if len(touched) > 1:
-            for pair in combinations(sorted(key for key, _ in touched), 2):
-                pairs[pair] = pairs.get(pair, 0) + 1
+            self.pairs.update(combinations(sorted(key for key, _ in touched), 2))
         return touched
 
     def _key(self, path: str) -> int:

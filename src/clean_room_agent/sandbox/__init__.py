@@ -14,8 +14,12 @@ the system folders hold (/usr is readable as it is); a listening socket inside a
 (connecting needs no write); the names of bound host folders in /proc/self/mountinfo; processor
 time of the whole tree (the limit is for each process, the wall clock bounds the sum); without a
 control group (an ordinary user) kernel memory, such as full socket buffers, and what is allocated
-between two looks of the watcher; bandwidth of the disk. A file in the workspace that belongs to
-another user than the workspace itself may be read there, but not changed.
+between two looks of the watcher; bandwidth of the disk.
+
+Differs from the host: a file of the workspace that belongs to another user or group than the
+workspace itself may be read there, but perhaps not changed; for an ordinary user on an overlay,
+renaming a folder of the original tree is EXDEV (as across file systems; `mv` and `shutil.move`
+copy instead); memfd_create and System V shared memory are refused (nobody could count them).
 """
 
 from clean_room_agent.sandbox.backend import select_backend

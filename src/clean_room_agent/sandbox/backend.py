@@ -52,6 +52,7 @@ def write(path):
     os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
 write("written")
 say("workspace is writable", os.path.exists("written") and open("given").read() == token)
+say("folders can be renamed", not fails(os.rename, "folder", "moved"), "only by copying")
 say("nothing else is writable", all(fails(write, p) for p in ("/x", "/usr/x", "/etc/x", "/run/x")))
 say("other files are absent", not os.path.exists(outside))
 interfaces = sorted(name for _, name in socket.if_nameindex())
@@ -147,6 +148,7 @@ def _probe(backend: Backend) -> Mapping[str, str]:
         workspace.mkdir()
         outside.write_text("x")
         (workspace / "given").write_text(outside.name)
+        (workspace / "folder").mkdir()
         spec = SandboxSpec(
             argv=(sys.executable, "-I", "-S", "-c", _PROBE, str(outside), outside.name),
             workspace=workspace,

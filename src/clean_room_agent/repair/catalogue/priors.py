@@ -8,7 +8,8 @@ about a fifth of one-spot bugs; excess and missing logic follow) and its remark 
 off-by-one constants and expressions, variable and operator swaps and dropped operands give about
 70 % of first patches; the counts of one-token bug fixes in ManySStuBs4J (Karampatsis, Sutton, MSR
 2020) and PySStuBs (Kamienski et al., MSR 2021) for the order within a family. They are set by
-hand to one significant digit, and not fitted to any one benchmark.
+hand to about one significant digit, before any run. One line came later: `expression-to-name` was
+added after a QuixBugs program went unsolved, so figures on that set are not held out.
 """
 
 from __future__ import annotations

@@ -95,11 +95,13 @@ def _fail(plan: Plan, error: OSError) -> NoReturn:
 
 def _start_namespaces(plan: Plan, who: mounts.Identity, groups: list[cgroup.Group]) -> int:
     """Fork process 1 of new namespaces; in the child this never returns."""
+    owner = os.stat(plan["workspace"])
     if who.privileged:
-        owner = os.stat(plan["workspace"])
         who = who._replace(id_map=identity.map_owner(owner.st_uid, owner.st_gid, who))
         kernel.unshare(_NAMESPACES)
     else:
+        # Asked here: inside, every other user looks alike.
+        plan["copy_workspace"] |= owner.st_uid != who.uid
         kernel.unshare(_NAMESPACES | kernel.CLONE_NEWUSER)
         identity.map_self(who)
     child = os.fork()

@@ -256,8 +256,8 @@ def _overlay(plan: Plan, identity: Identity, stage: str, target: str) -> bool:
     for name in plan["hide"]:
         _hide(lower, upper, name, identity)
     options = f"lowerdir={lower},upperdir={upper},workdir={work}"
-    if not identity.privileged:
-        options += ",userxattr"
+    # Without privilege the kernel offers no redirects: renaming a folder of the tree is EXDEV.
+    options += ",redirect_dir=on" if identity.privileged else ",userxattr"
     try:
         kernel.mount("overlay", target, "overlay", _LIMITED, options)
     except OSError:

@@ -76,7 +76,9 @@ def _direct_call(item: Any) -> Callable[[bool], Verdict] | None:
     if marks & (_SPECIAL | _SPECIAL_MORE) or not isinstance(item, pytest.Function):
         return None
     cls = getattr(item, "cls", None)
-    names = list(item.fixturenames)
+    # pytest's own set-up fixtures ask for `request`; a test that does names it itself.
+    asked = item._fixtureinfo.argnames
+    names = [name for name in item.fixturenames if name != "request" or name in asked]
     if isinstance(cls, type) and issubclass(cls, unittest.TestCase):
         if all(name.startswith(_UNITTEST_FIXTURES) for name in names):
             return _unittest_call(item, cls)

@@ -1,0 +1,36 @@
+"""Each numbered fault or attack case that this version promises is named by at least one test."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+PROMISED = {
+    *range(1, 8), 10, *range(17, 25), *range(30, 40), *range(45, 50), *range(60, 66),
+    *range(75, 79), 82, 83, *range(96, 100),
+}  # fmt: skip
+
+
+def test_every_promised_case_is_shown_by_a_test_and_none_is_skipped() -> None:
+    shown: dict[int, list[str]] = defaultdict(list)
+    for path in sorted(TESTS.rglob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                for case in _cases(node):
+                    shown[case].append(f"{path.name}::{node.name}")
+    for case in sorted(PROMISED):
+        print(f"case {case:3}: {len(shown[case])} tests, first {shown[case][:1]}")
+    assert sorted(PROMISED - set(shown)) == []
+
+
+def _cases(node: ast.FunctionDef | ast.ClassDef) -> list[int]:
+    found = []
+    for decorator in node.decorator_list:
+        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).endswith("reliability"):
+            found += [
+                k.value.value for k in decorator.keywords if isinstance(k.value, ast.Constant)
+            ]
+            found += [a.value for a in decorator.args if isinstance(a, ast.Constant)]
+    return [int(case) for case in found if isinstance(case, int)]
