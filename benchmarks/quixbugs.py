@@ -136,7 +136,7 @@ def solve(repository: Path, name: str, seconds: float) -> dict[str, object]:
             return {"solved": False, "reason": f"{verb[0]}: {_last_line(done.stderr)}"}
     verb = ["solve", f"the tests of {name} fail", "--json"]
     verb += ["--test", f"{sys.executable} -m pytest -q python_testcases/test_{name}.py"]
-    verb += ["-c", f"repair.seconds={seconds:g}"]
+    verb += ["--seconds", f"{seconds:g}"]
     done = _command([*base, *verb], repository, seconds + 60)
     try:
         document = json.loads(done.stdout or "{}")

@@ -10,7 +10,7 @@ flags it, and only stronger hidden tests refute it (case 51).
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clean_room_agent.records.attempt import (
@@ -37,6 +37,10 @@ class Expectations:
     def all_ids(self) -> tuple[str, ...]:
         return (*self.fail_to_pass, *self.pass_to_pass)
 
+    def narrowed_to(self, broken: Collection[str]) -> Expectations:
+        """Return these expectations without the passing tests that are not in `broken`."""
+        return replace(self, pass_to_pass=tuple(i for i in self.pass_to_pass if i in broken))
+
 
 def grade(
     command: TestCommand,
@@ -45,7 +49,9 @@ def grade(
     expectations: Expectations,
     limits: Limits,
 ) -> Validation:
-    """Run every expected test in `tree`; SOLVED needs each one individually reported passed, twice.
+    """Run every expected test in `tree`; SOLVED needs each one individually reported passed.
+
+    What the verdict hangs on is run twice: the tests that came to pass, or those that broke.
 
     Raises:
         UsageError: pytest is not installed in the interpreter of the command.
@@ -56,8 +62,10 @@ def grade(
     first = run_tests(command, tree, isolation, limits, select=expectations.all_ids)
     verdict, reason = judge(first, expectations)
     if verdict is ValidationVerdict.SOLVED or _only_stays_broken(first, expectations):
-        second = run_tests(command, tree, isolation, limits, select=expectations.all_ids)
-        again, why = judge(second, expectations)
+        # The repeat asks what the verdict hangs on, not the whole suite again.
+        doubted = expectations.narrowed_to(missing_of(first, expectations))
+        second = run_tests(command, tree, isolation, limits, select=doubted.all_ids)
+        again, why = judge(second, doubted)
         if again is not verdict:
             verdict = again if again in _OVERRULES else ValidationVerdict.FLAKY
             reason = f"two runs disagree: {reason or 'solved'}; then {why or 'solved'}"
@@ -84,7 +92,7 @@ def judge(run: TestRun, expectations: Expectations) -> tuple[ValidationVerdict, 
     if run.status is RunStatus.NOT_STARTED:
         return ValidationVerdict.INFRASTRUCTURE, run.reason
     outcomes = _outcomes(run, expectations.all_ids)
-    missing = [i for i, outcome in outcomes.items() if outcome is not TestOutcome.PASSED]
+    missing = missing_of(run, expectations)
     if missing:
         first = f"{missing[0]} is {outcomes[missing[0]].value}"
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -93,6 +101,12 @@ def judge(run: TestRun, expectations: Expectations) -> tuple[ValidationVerdict, 
     if run.status is not RunStatus.COMPLETED:
         return ValidationVerdict.NOT_SOLVED, f"the run ended {run.status.value}: {run.reason}"
     return ValidationVerdict.SOLVED, ""
+
+
+def missing_of(run: TestRun, expectations: Expectations) -> list[str]:
+    """List the expected tests that were not individually reported passed, in order."""
+    outcomes = _outcomes(run, expectations.all_ids)
+    return [i for i, outcome in outcomes.items() if outcome is not TestOutcome.PASSED]
 
 
 def _outcomes(run: TestRun, expected: Collection[str]) -> Mapping[str, TestOutcome]:

@@ -57,9 +57,32 @@ def _describe(error: BaseException) -> str:
         return type(error).__name__
 
 
+class _Subtests:
+    """Collects failed subtests, which pytest reports beside the test's own reports."""
+
+    def __init__(self) -> None:
+        self.failed: list[Any] = []
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed:
+            self.failed.append(report)
+
+
+def reports_of(item: Any) -> list[Any]:
+    """Run one test by pytest's own protocol; its reports, those of failed subtests first."""
+    subtests = _Subtests()
+    manager = item.config.pluginmanager
+    manager.register(subtests)
+    try:
+        reports = list(runtestprotocol(item, log=False, nextitem=None))
+    finally:
+        manager.unregister(subtests)
+    return [*subtests.failed, *reports]
+
+
 def _by_protocol(item: Any) -> Verdict:
     try:
-        reports: list[Any] = runtestprotocol(item, log=False, nextitem=None)
+        reports = reports_of(item)
     except BaseException as error:  # noqa: BLE001 - Exit and the like, raised by candidates
         return Verdict(False, _describe(error))
     for report in reports:

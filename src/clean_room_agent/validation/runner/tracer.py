@@ -21,10 +21,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from _pytest.runner import runtestprotocol
 
 from . import hygiene, reporter
 from .children import Ending, lines_of
+from .direct import reports_of
 from .meter import guard_memory
 from .warm_server import silence
 
@@ -241,7 +241,7 @@ def trace_one(item: Any, tracer: LineTracer, cpu_seconds: float, emit: Emit) -> 
     signal.setitimer(signal.ITIMER_REAL, 2 * cpu_seconds)
     tracer.start()
     try:
-        reports = runtestprotocol(item, log=False, nextitem=None)
+        reports = reports_of(item)
         passed = len(reports) == 3 and all(report.passed for report in reports)
     except BaseException:  # noqa: BLE001 - whatever the code under test raises past pytest
         passed = False
