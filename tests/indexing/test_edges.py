@@ -194,3 +194,15 @@ def test_imports_that_go_round_end(tmp_path: Path) -> None:
          "c.py": "from a import *\ndef x(): pass\n"},
     )  # fmt: skip
     assert edges(root, "call") == {("a.py", "c.py:x"): 0.9, ("b.py", "c.py:x"): 0.9}
+
+
+def test_a_base_written_as_a_member_of_self_ends(tmp_path: Path) -> None:
+    source = (
+        "class TestGraph:\n"
+        "    def setup_method(self):\n"
+        "        class Special(self.Graph):\n"
+        "            def run(self):\n"
+        "                return self.size()\n"
+        "        self.special = Special\n"
+    )
+    assert edges(_indexed(tmp_path, {"a.py": source}), "inherit") == {}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -150,3 +151,42 @@ def test_the_real_sandbox_gives_the_same_answers(tmp_path, sandbox) -> None:
     assert run.status is RunStatus.COMPLETED
     assert outcomes(run)["test_good"] is TestOutcome.PASSED
     assert len(run.results) == 11
+
+
+def test_an_endless_test_is_ended_alone_and_the_others_are_reported(tmp_path, isolation) -> None:
+    tree = write_project(
+        tmp_path / "project",
+        {
+            "test_it.py": """
+                import time
+
+                def test_first(): assert True
+
+                def test_endless():
+                    while True:
+                        try:
+                            sum(range(1000))
+                        except Exception:
+                            pass
+
+                def test_again():
+                    while True: pass
+
+                def test_asleep(): time.sleep(600)
+
+                def test_last(): assert True
+                """,
+        },
+    )
+    limits = replace(LIMITS, one_test_seconds=1.0)
+    run = run_tests(pytest_command("-q"), tree, isolation, limits)
+    outcomes = {result.test_id.split("::")[1]: result.outcome.value for result in run.results}
+    assert outcomes == {
+        "test_first": "passed",
+        "test_endless": "failed",
+        "test_again": "failed",
+        "test_asleep": "failed",
+        "test_last": "passed",
+    }
+    assert run.status is RunStatus.COMPLETED
+    assert any("ran longer than" in result.detail for result in run.results)

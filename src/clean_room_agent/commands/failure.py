@@ -14,6 +14,7 @@ from clean_room_agent.commands.output import Output, clean
 from clean_room_agent.errors import CraError
 
 BUG_EXIT_CODE = 70
+DEEPEST_FRAMES_SHOWN = 20
 
 
 def report_error(error: CraError, *, as_json: bool) -> int:
@@ -55,7 +56,7 @@ def report_usage(error: Exception, *, as_json: bool) -> int:
 
 def report_bug(error: Exception) -> int:
     """Tell an unexpected failure with its traceback: this is a defect of ours."""
-    traceback.print_exception(error)
+    traceback.print_exception(error, limit=-DEEPEST_FRAMES_SHOWN)
     sys.stderr.write(
         "cra: this is a bug in cra; the log keeps what was done (`cra runs`, `cra trace last`)\n"
     )

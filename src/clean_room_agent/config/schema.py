@@ -19,6 +19,7 @@ DEFAULT_MAX_CANDIDATES = 100_000
 DEFAULT_TIE_BREAK_SECONDS = 3.0
 DEFAULT_TRACE_SECONDS = 60.0
 DEFAULT_TEST_SECONDS = 600.0
+DEFAULT_ONE_TEST_SECONDS = 10.0
 DEFAULT_MEMORY_MIB = 4096
 DEFAULT_PROCESSES = 256
 DEFAULT_WORKSPACE_MIB = 1024
@@ -94,6 +95,9 @@ class SandboxConfig:
 
     backend: str = optional("auto", '"auto", "namespaces" or "bubblewrap"')
     test_seconds: float = optional(DEFAULT_TEST_SECONDS, "wall-clock seconds of one whole test run")
+    one_test_seconds: float = optional(
+        DEFAULT_ONE_TEST_SECONDS, "processor seconds after which a single test counts as endless"
+    )
     memory_mib: int = optional(DEFAULT_MEMORY_MIB, "memory of all processes of one run, MiB")
     processes: int = optional(DEFAULT_PROCESSES, "processes and threads of one run")
     workspace_mib: int = optional(DEFAULT_WORKSPACE_MIB, "what one run may write, MiB")

@@ -108,7 +108,7 @@ def _require(root_fd: int, path: str, expected: bytes | None, allow_ci: bool) ->
         raise EditError(
             "the file changed since the edit was made; nothing was written",
             where=path,
-            hint="put your change aside, or take the patch by hand: cra apply --dry-run > fix.patch",
+            hint="put yours aside, or take the patch by hand: cra apply --dry-run > fix.patch",
         )
 
 

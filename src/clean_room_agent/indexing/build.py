@@ -10,10 +10,14 @@ index as it was; when nothing changed, nothing is written.
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clean_room_agent.errors import RepositoryError
 from clean_room_agent.indexing.edges import EdgeUpdate, update_edges
@@ -25,9 +29,12 @@ from clean_room_agent.repo.languages import is_test_path, language_of
 from clean_room_agent.repo.pool import ParserPool, workers_for
 from clean_room_agent.repo.tokens import path_tokens
 from clean_room_agent.store.connect import Role
-from clean_room_agent.store.curated_facts import CuratedFacts, StoredFile
+from clean_room_agent.store.curated_facts import CuratedFacts, ImportFact, StoredFile, SymbolFact
 from clean_room_agent.store.curated_writer import CuratedWriter
 from clean_room_agent.store.locks import write_lock
+
+if TYPE_CHECKING:
+    from clean_room_agent.repo.syntax import BlobRows
 
 # Raised whenever parsing or resolution gives other rows for the same bytes.
 FORMAT = "1"
@@ -81,9 +88,21 @@ def index_repository(
         plan = _compare(repository, facts, 0 if rebuild else int(meta["scan_started_ns"]), tell)
         history = HistoryUpdate(repository, facts, {} if rebuild else meta, rebuild=rebuild)
         if not _is_current(plan, history, facts):
-            with writer.transaction():
+            with _uncollected(), writer.transaction():
                 _write(repository, writer, facts, plan, history, tell)
         return _report(repository, facts, plan, history, started)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Make many objects that all stay: searching them for garbage again and again finds none."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _silent(phase: str, done: int, total: int) -> None:
@@ -185,15 +204,35 @@ def _parse_and_read(
         source = _Source(repository, plan, facts.next_key("parsed_blobs", "blob_pk"), stale)
         done = 0
         with ParserPool(workers_for(total)) as pool:
-            for results in pool.parse(source.jobs()):
+            meanwhile = partial(_take_step, steps)
+            for results in pool.parse(source.jobs(), meanwhile=meanwhile):
                 for key, rows in results:
                     writer.replace_blob(key, *source.parsed[key], rows)
+                    if plan.rebuild:
+                        _keep(facts, key, rows)
                 done += len(results)
                 tell("parse", done, len(plan.to_parse))
-                next(steps, None)
     for commits in steps:
         tell("history", commits, 0)
     return stale
+
+
+def _keep(facts: CuratedFacts, key: int, rows: BlobRows) -> None:
+    """Hand over what the edges of a full build are made from, so that it is not read back."""
+    facts.keep(
+        key,
+        [SymbolFact._make(row[:5]) for row in rows[3]],
+        [ImportFact._make(row[:4]) for row in rows[5]],
+        [
+            (kind, name, receiver, enclosing, times)
+            for kind, name, receiver, enclosing, _, _, times in rows[4]
+            if kind in ("call", "inherit")
+        ],
+    )
+
+
+def _take_step(steps: Iterator[int]) -> bool:
+    return next(steps, None) is not None
 
 
 class _Source:

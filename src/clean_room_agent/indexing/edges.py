@@ -11,12 +11,10 @@ renumbered. When files come or go imports may mean other files, so all edges are
 
 from __future__ import annotations
 
-import gc
 import posixpath
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from clean_room_agent.errors import RepositoryError
@@ -44,18 +42,6 @@ class EdgeUpdate:
     moved: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Make many objects that all stay: searching them for garbage again and again finds none."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
 def update_edges(
     repository: Repository, writer: CuratedWriter, facts: CuratedFacts, update: EdgeUpdate
 ) -> None:
@@ -71,8 +57,7 @@ def update_edges(
         if len(chosen) * 3 > len(files):
             chosen = None
     if chosen is None:
-        with _uncollected():
-            facts.load()
+        facts.load()
     else:
         for key, (before, after) in update.moved.items():
             writer.replace_ordinals(key, _renumbered(facts, before, after))

@@ -14,19 +14,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
-from clean_room_agent.records.code import CommitFact, CommitId
+from clean_room_agent.records.code import CommitId
 from clean_room_agent.repo.git import Repository
+from clean_room_agent.repo.history import ChangeRow, CommitRow, read_history_rows
 from clean_room_agent.store.curated_facts import CuratedFacts
 from clean_room_agent.store.curated_writer import CommitValues, CuratedWriter
 
 MAX_VOTING_FILES = 20
-# A message with one of these words is counted as a fix.
+# A message with one of these words, in any case, is counted as a fix.
 _FIX = re.compile(
     r"\b(?:fix(?:e[sd]|ing)?|bug(?:s|fix(?:es)?)?|regressions?|crash(?:es|ed|ing)?|defects?"
-    r"|broken|wrong(?:ly)?|incorrect(?:ly)?|resolve[sd]?)\b",
-    re.IGNORECASE,
+    r"|broken|wrong(?:ly)?|incorrect(?:ly)?|resolve[sd]?)\b"
 )
-_COMMITS_PER_STEP = 1500
 
 
 class HistoryUpdate:
@@ -60,73 +59,72 @@ class HistoryUpdate:
             return
         tally = _Tally({} if self.is_rebuild else self._facts.read_paths())
         key = self._facts.next_key("commits", "commit_pk")
-        commits: list[CommitValues] = []
-        files: list[tuple[int, int, str]] = []
-        for fact in self._repository.history(self.since) if self._head else ():
-            commits.append(
-                (key, fact.commit_id, fact.author_time, fact.subject, fact.body, fact.is_merge)
-            )
-            files.extend((key, path_pk, status) for path_pk, status in tally.add(fact))
-            key += 1
-            if len(commits) >= _COMMITS_PER_STEP:
-                self._flush(writer, tally, commits, files)
-                yield self.new_commits
-        self._flush(writer, tally, commits, files)
+        for rows in self._rows():
+            commits: list[CommitValues] = []
+            files: list[tuple[int, int, str]] = []
+            for commit_id, time, subject, body, is_merge, changes in rows:
+                commits.append((key, commit_id, time, subject, body, is_merge))
+                if changes:
+                    touched = tally.touch(changes)
+                    files += [(key, path_pk, status) for path_pk, status in touched]
+                    if len(touched) <= MAX_VOTING_FILES and not is_merge:
+                        is_fix = _FIX.search(f"{subject}\n{body}".lower()) is not None
+                        tally.count([path_pk for path_pk, _ in touched], time, is_fix)
+                key += 1
+            writer.replace_paths(tally.take_new_paths())
+            writer.replace_commits(commits, files)
+            self.new_commits += len(commits)
+            yield self.new_commits
         writer.replace_churn((pk, n, fixes, last) for pk, (n, fixes, last) in tally.churn.items())
         writer.replace_cochange((a, b, n) for (a, b), n in sorted(tally.pairs.items()))
 
-    def _flush(
-        self,
-        writer: CuratedWriter,
-        tally: _Tally,
-        commits: list[CommitValues],
-        files: list[tuple[int, int, str]],
-    ) -> None:
-        writer.replace_paths(tally.take_new_paths())
-        writer.replace_commits(commits, files)
-        self.new_commits += len(commits)
-        commits.clear()
-        files.clear()
+    def _rows(self) -> Iterator[list[CommitRow]]:
+        if self._head is None:
+            return iter(())
+        repository = self._repository
+        return read_history_rows(
+            repository.shadow, self._head, self.since, similar_renames=not repository.is_partial
+        )
 
 
 class _Tally:
     """Counts over commits; paths by key."""
 
-    def __init__(self, keys: dict[str, int]) -> None:
+    def __init__(self, keys: dict[bytes, int]) -> None:
         self._keys = keys
         self._next = max(keys.values(), default=0) + 1
-        self._new: list[tuple[int, str]] = []
+        self._new: list[tuple[int, bytes]] = []
         self.churn: dict[int, list[int]] = {}
         self.pairs: Counter[tuple[int, int]] = Counter()
 
-    def add(self, fact: CommitFact) -> list[tuple[int, str]]:
-        """Count one commit; give the path keys it touched with their statuses."""
-        touched = [(self._key(change.path), change.status) for change in fact.changes]
-        if not touched or len(touched) > MAX_VOTING_FILES or fact.is_merge:
-            return touched
-        fixes = 1 if _FIX.search(fact.subject) or _FIX.search(fact.body) else 0
-        churn = self.churn
-        for key, _ in touched:
-            counts = churn.get(key)
-            if counts is None:
-                churn[key] = [1, fixes, fact.author_time]
-            else:
-                counts[0] += 1
-                counts[1] += fixes
-                counts[2] = max(counts[2], fact.author_time)
-        if len(touched) > 1:
-            self.pairs.update(combinations(sorted(key for key, _ in touched), 2))
+    def touch(self, changes: list[ChangeRow]) -> list[tuple[int, str]]:
+        """Give the keys of the paths of one commit with their statuses."""
+        touched = []
+        for path, status, _ in changes:
+            key = self._keys.get(path)
+            if key is None:
+                key = self._keys[path] = self._next
+                self._next += 1
+                self._new.append((key, path))
+            touched.append((key, status))
         return touched
 
-    def _key(self, path: str) -> int:
-        key = self._keys.get(path)
-        if key is None:
-            key = self._keys[path] = self._next
-            self._next += 1
-            self._new.append((key, path))
-        return key
+    def count(self, keys: list[int], time: int, is_fix: bool) -> None:
+        """Count one commit that touched these paths."""
+        for key in keys:
+            counts = self.churn.get(key)
+            if counts is None:
+                self.churn[key] = [1, int(is_fix), time]
+            else:
+                counts[0] += 1
+                counts[1] += is_fix
+                if time > counts[2]:
+                    counts[2] = time
+        if len(keys) > 1:
+            keys.sort()
+            self.pairs.update(combinations(keys, 2))
 
-    def take_new_paths(self) -> list[tuple[int, str]]:
+    def take_new_paths(self) -> list[tuple[int, bytes]]:
         """Give the paths met since the last call."""
         new, self._new = self._new, []
         return new

@@ -206,6 +206,10 @@ class Resolver:
     def _bases_of(self, owner: Place) -> list[Place]:
         if owner not in self._bases:
             path = owner[0]
+            # A base may be written as `self.x`, whose own look-up asks for bases in this very
+            # file: while they are being found, they count as none.
+            for ordinal in range(len(self._view(path).names)):
+                self._bases[path, ordinal] = []
             bases: dict[int, list[Place]] = defaultdict(list)
             for kind, name, receiver, enclosing, _ in self._facts.inherits_of(
                 self._files[path].blob_pk
@@ -214,8 +218,8 @@ class Resolver:
                     places, confidence = self._resolve(path, name, receiver, enclosing, kind)
                     if confidence >= UNIQUE:
                         bases[enclosing].extend(place for place in places if place != owner)
-            for ordinal in range(len(self._view(path).names)):
-                self._bases[path, ordinal] = bases.get(ordinal, [])
+            for ordinal, places in bases.items():
+                self._bases[path, ordinal] = places
         return self._bases[owner]
 
     # modules --------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ class TaskRoom:
             cpu_seconds=sandbox.test_seconds * 2,
             memory_bytes=sandbox.memory_mib * 1024**2,
             processes=sandbox.processes,
+            one_test_seconds=sandbox.one_test_seconds,
             workspace_bytes=sandbox.workspace_mib * 1024**2,
         )
 

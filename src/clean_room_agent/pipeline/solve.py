@@ -43,6 +43,10 @@ from clean_room_agent.validation.warm import WarmRunner, WarmSettings
 # A plausible patch that grading refuses makes way for the next; more than this is no search.
 MAX_GRADED = 5
 MAX_LOGGED_PATCHES = 20
+# One traced test, in processor seconds; less where the failing tests were ended as endless.
+TRACE_SECONDS = 5.0
+ENDLESS_TRACE_SECONDS = 1.0
+ENDLESS_SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ def _walk(
     before = tests.baseline(place.tree)
     targets = choose_targets(before, work.fix, work.task.text)
     session.put("phase", "trace")
-    spectrum = tests.trace(place.tree, targets)
+    spectrum = tests.trace(place.tree, targets, before)
     session.put("phase", "context")
     package_id = build_package(room, work.task, failing=suspiciousness(spectrum)).package_id
     session.put("phase", "search")
@@ -152,13 +156,20 @@ class _Tests:
         )
         return run
 
-    def trace(self, tree: Path, targets: Targets) -> Spectrum:
+    def _trace_limit(self, before: TestRun, targets: Targets) -> float:
+        """Processor seconds of one traced test: an endless one shows its loop in the first."""
+        slowest = max(r.seconds for r in before.results if r.test_id in targets.fail_to_pass)
+        endless = slowest >= ENDLESS_SHARE * self._room.config.sandbox.one_test_seconds
+        return ENDLESS_TRACE_SECONDS if endless else TRACE_SECONDS
+
+    def trace(self, tree: Path, targets: Targets, before: TestRun) -> Spectrum:
         """Trace which lines the tests run, the failing ones first."""
         self._room.progress("tracing tests", 0, 0, "")
         wanted = TraceTargets(
             targets.fail_to_pass,
             targets.pass_to_pass,
             seconds=self._room.config.solve.trace_seconds,
+            cpu_seconds=self._trace_limit(before, targets),
         )
         found = trace_tests(self._command, tree, self._isolation, wanted, self._room.limits())
         # A test that only ended otherwise under the tracer (a cap) says nothing about the bug.

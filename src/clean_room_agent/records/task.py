@@ -38,7 +38,11 @@ class TestCommand:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one sandboxed run. All are enforced by the kernel or by the parent."""
+    """Bounds of one sandboxed run, enforced by the kernel or by the parent.
+
+    `one_test_seconds` of processor time end a single test inside a run, so that an endless one
+    costs no more; the test process itself keeps that clock.
+    """
 
     wall_seconds: float = 600.0
     cpu_seconds: float = 1200.0
@@ -49,6 +53,7 @@ class Limits:
     workspace_inodes: int = 200_000
     output_bytes: int = 256 * 1024
     grace_seconds: float = 2.0
+    one_test_seconds: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)

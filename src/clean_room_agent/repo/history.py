@@ -1,7 +1,8 @@
 """Streams the commits behind a commit, newest first, with the files each one touched.
 
-Takes: a shadow git directory and commit ids. Gives: `CommitFact`. Does not know: which commits
-were seen before is still reachable (ask `Repository.is_ancestor` first), or line counts.
+Takes: a shadow git directory and commit ids. Gives: `CommitFact`, or the plain rows it is made
+of. Does not know: which commits were seen before is still reachable (ask
+`Repository.is_ancestor` first), or line counts.
 
 Text that is not UTF-8 after git re-encoded it is kept with U+FFFD; paths keep every byte.
 """
@@ -18,6 +19,17 @@ from clean_room_agent.repo.shadow import Shadow
 
 _CHANGE_MARKS = (b":", b"\n")
 _FORMAT = "--format=tformat:%H%x00%P%x00%at%x00%s%x00%b"
+# Each tree is read once, near its neighbours: git's own caches (hundreds of MiB) save no time.
+_SMALL_CACHES = (
+    "-c", "core.packedGitLimit=32m", "-c", "core.packedGitWindowSize=4m",
+    "-c", "core.deltaBaseCacheLimit=16m",
+)  # fmt: skip
+_STEP_BYTES = 1 << 17
+
+# path, status, and the path before a rename or copy (else empty)
+ChangeRow = tuple[bytes, str, bytes]
+# id, author time, subject, body, is it a merge, changes
+CommitRow = tuple[str, int, str, str, bool, list[ChangeRow]]
 
 
 def read_history(
@@ -31,68 +43,97 @@ def read_history(
     Raises:
         RepositoryError: an object is missing or broken; names the commit where it stopped.
     """
-    arguments = ["log", "--raw", "-z", "-M" if similar_renames else "-M100%", "--no-ext-diff"]
+    for rows in read_history_rows(shadow, head, since, similar_renames=similar_renames):
+        for commit_id, time, subject, body, is_merge, changes in rows:
+            facts = tuple(
+                FileChange(os.fsdecode(path), status, os.fsdecode(old))
+                for path, status, old in changes
+            )
+            yield CommitFact(CommitId(commit_id), time, subject, body, is_merge, facts)
+
+
+def read_history_rows(
+    shadow: Shadow, head: CommitId, since: CommitId | None, *, similar_renames: bool = True
+) -> Iterator[list[CommitRow]]:
+    """Yield what `read_history` does as plain rows, some hundred at a time."""
+    arguments = [*_SMALL_CACHES, "log", "--raw", "-z", "-M" if similar_renames else "-M100%"]
+    arguments += ["--no-ext-diff"]
     arguments += ["--no-textconv", "--no-show-signature", "--no-decorate", "--no-notes"]
     arguments += ["--no-color", "--no-abbrev", "--no-diff-merges", "--encoding=UTF-8", _FORMAT]
     arguments += [require_id(head), *([f"^{require_id(since)}"] if since else []), "--"]
-    last: CommitId | None = None
+    last = str(head)
     try:
-        for fact in _facts(_tokens(shadow.stream(*arguments, what="reading the history"))):
-            last = fact.commit_id
-            yield fact
+        for rows in _rows(shadow.stream(*arguments, what="reading the history")):
+            last = rows[-1][0]
+            yield rows
     except ShellError as error:
         raise RepositoryError(
             f"the history cannot be read to its end: {error.message}",
-            where=f"commit {last or head}",
+            where=f"commit {last}",
             hint="`git fsck` names what is missing; a shallow or partial clone may need a fetch",
         ) from error
 
 
-def _tokens(blocks: Iterator[bytes]) -> Iterator[bytes]:
+def _rows(blocks: Iterator[bytes]) -> Iterator[list[CommitRow]]:
+    tokens: list[bytes] = []
     rest = b""
-    for block in blocks:
+    for block in _large(blocks):
         *whole, rest = (rest + block).split(b"\0")
-        yield from whole
-    if rest:
-        yield rest
+        tokens += whole
+        rows, used = _group(tokens)
+        del tokens[:used]
+        if rows:
+            yield rows
+    # That a commit is whole is known by what follows it.
+    rows, _ = _group([*tokens, rest, b""])
+    if rows:
+        yield rows
 
 
-def _facts(tokens: Iterator[bytes]) -> Iterator[CommitFact]:
-    """Group tokens: id, parents, time, subject, body, then `:`-led changes with their paths."""
-    # The same few paths come again and again: decode each once.
-    paths: dict[bytes, str] = {}
-    token = next(tokens, b"")
-    while token:
-        commit_id = CommitId(token.decode("ascii"))
-        parents, time, subject, body = (
-            next(tokens, b""), next(tokens, b""), next(tokens, b""), next(tokens, b"")
-        )  # fmt: skip
-        changes: list[FileChange] = []
-        token = next(tokens, b"")
-        # An object id never starts so; the first change of a commit follows a line end.
-        while token[:1] in _CHANGE_MARKS:
-            status = chr(token[token.rindex(b" ") + 1])
-            path = _path(next(tokens, b""), paths)
-            if status in "RC":
-                changes.append(FileChange(_path(next(tokens, b""), paths), status, path))
-            else:
-                changes.append(FileChange(path, status))
-            token = next(tokens, b"")
-        yield CommitFact(
-            commit_id,
-            _time(time),
-            subject.decode("utf-8", "replace"),
-            body.decode("utf-8", "replace").rstrip("\n"),
-            b" " in parents,
-            tuple(changes),
-        )
+def _large(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Join what git writes in pieces of a page each: every step after this costs by the call."""
+    parts: list[bytes] = []
+    size = 0
+    for block in blocks:
+        parts.append(block)
+        size += len(block)
+        if size >= _STEP_BYTES:
+            yield b"".join(parts)
+            parts, size = [], 0
+    yield b"".join(parts)
 
 
-def _path(raw: bytes, paths: dict[bytes, str]) -> str:
-    path = paths.get(raw)
-    if path is None:
-        path = paths[raw] = os.fsdecode(raw)
-    return path
+def _group(tokens: list[bytes]) -> tuple[list[CommitRow], int]:
+    """Group tokens: id, parents, time, subject, body, then `:`-led changes with their paths.
+
+    Gives the commits that are whole, and how many tokens they used up.
+    """
+    rows: list[CommitRow] = []
+    at = start = 0
+    try:
+        while start + 5 < len(tokens) and tokens[start]:
+            commit_id, parents, time, subject, body = tokens[start : start + 5]
+            at = start + 5
+            changes: list[ChangeRow] = []
+            # An object id never starts so; the first change of a commit follows a line end.
+            while (token := tokens[at])[:1] in _CHANGE_MARKS:
+                status = chr(token[token.rindex(b" ") + 1])
+                if status in "RC":
+                    changes.append((tokens[at + 2], status, tokens[at + 1]))
+                    at += 3
+                else:
+                    changes.append((tokens[at + 1], status, b""))
+                    at += 2
+            rows.append(
+                (
+                    commit_id.decode("ascii"), _time(time), subject.decode("utf-8", "replace"),
+                    body.decode("utf-8", "replace").rstrip("\n"), b" " in parents, changes,
+                )
+            )  # fmt: skip
+            start = at
+    except IndexError:
+        pass  # the rest has not come yet
+    return rows, start
 
 
 def _time(text: bytes) -> int:

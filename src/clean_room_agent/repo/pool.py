@@ -23,7 +23,7 @@ import sys
 import time
 import types
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -75,23 +75,29 @@ class ParserPool:
             _end(worker)
         self._workers.clear()
 
-    def parse(self, jobs: Iterable[Job]) -> Iterator[list[tuple[int, BlobRows]]]:
-        """Yield results in batches; each job gives exactly one. Jobs are drawn as needed."""
+    def parse(
+        self, jobs: Iterable[Job], *, meanwhile: Callable[[], bool] | None = None
+    ) -> Iterator[list[tuple[int, BlobRows]]]:
+        """Yield results in batches; each job gives exactly one. Jobs are drawn as needed.
+
+        `meanwhile` is called while no result is there, until it returns False.
+        """
         batches = _batches(jobs)
-        more = True
-        while True:
-            while more and (worker := self._free_worker()) is not None:
-                batch = next(batches, None)
-                if batch is None:
-                    more = False
-                else:
-                    self._send(worker, batch)
-            while self._alone and (worker := self._free_worker()) is not None:
-                self._send(worker, [self._alone.popleft()])
-            busy = [worker for worker in self._workers if worker.batch]
-            if not busy:
-                return
-            yield from self._collect(busy)
+        self._feed(batches)
+        while busy := [worker for worker in self._workers if worker.batch]:
+            results = self._collect(busy, meanwhile)
+            # The workers go on while the caller takes in what they gave.
+            self._feed(batches)
+            yield from results
+
+    def _feed(self, batches: Iterator[list[Job]]) -> None:
+        while (worker := self._free_worker()) is not None:
+            batch = next(batches, None)
+            if batch is None:
+                if not self._alone:
+                    return
+                batch = [self._alone.popleft()]
+            self._send(worker, batch)
 
     def _free_worker(self) -> _Worker | None:
         for worker in self._workers:
@@ -110,36 +116,51 @@ class ParserPool:
         with contextlib.suppress(OSError):
             worker.connection.send_bytes(marshal.dumps(batch))
 
-    def _collect(self, busy: list[_Worker]) -> Iterator[list[tuple[int, BlobRows]]]:
-        left = min(worker.deadline for worker in busy) - time.monotonic()
-        ready = importlib.import_module("multiprocessing.connection").wait(
-            [worker.connection for worker in busy], timeout=max(left, 0.0)
-        )
+    def _collect(
+        self, busy: list[_Worker], meanwhile: Callable[[], bool] | None
+    ) -> list[list[tuple[int, BlobRows]]]:
+        ready = self._wait(busy, meanwhile)
         now = time.monotonic()
+        found: list[list[tuple[int, BlobRows]]] = []
         for worker in busy:
             if worker.connection in ready:
                 try:
                     results = marshal.loads(worker.connection.recv_bytes())
                 except (EOFError, OSError):
-                    yield from self._failed(worker, "crashed", "the parser crashed")
+                    found += self._failed(worker, "crashed", "the parser crashed")
                 else:
                     worker.batch = []
-                    yield results
+                    found.append(results)
             elif now >= worker.deadline:
                 reason = f"not parsed within {self._file_seconds:g} s"
-                yield from self._failed(worker, "timeout", reason)
+                found += self._failed(worker, "timeout", reason)
+        return found
+
+    def _wait(self, busy: list[_Worker], meanwhile: Callable[[], bool] | None) -> Sequence[object]:
+        """Give the connections that can be read; none when a deadline has passed."""
+        wait = importlib.import_module("multiprocessing.connection").wait
+        connections = [worker.connection for worker in busy]
+        deadline = min(worker.deadline for worker in busy)
+        while meanwhile is not None and time.monotonic() < deadline:
+            ready: Sequence[object] = wait(connections, timeout=0)
+            if ready:
+                return ready
+            if not meanwhile():
+                break
+        left: Sequence[object] = wait(connections, max(deadline - time.monotonic(), 0.0))
+        return left
 
     def _failed(
         self, worker: _Worker, status: str, reason: str
-    ) -> Iterator[list[tuple[int, BlobRows]]]:
+    ) -> list[list[tuple[int, BlobRows]]]:
         _end(worker)
         self._workers.remove(worker)
         if len(worker.batch) > 1:
             self._alone.extend(worker.batch)
-            return
+            return []
         key, _, data = worker.batch[0]
         lines = data.count(b"\n") + (not data.endswith(b"\n"))
-        yield [(key, (status, reason, lines, [], [], [], "", "", ""))]
+        return [[(key, (status, reason, lines, [], [], [], "", "", ""))]]
 
 
 def workers_for(total_bytes: int) -> int:

@@ -17,6 +17,8 @@ from __future__ import annotations
 import functools
 import importlib
 from bisect import bisect_right
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -203,18 +205,11 @@ def _references(captures: Captures, symbols: list[SymbolRow], data: bytes) -> li
         nodes = captures.get(kind)
         if nodes is None:
             continue
-        counts: dict[tuple[int | None, bytes], int] = {}
-        first: dict[tuple[int | None, bytes], int] = {}
-        for node in nodes:
-            start = node.start_byte
-            key = owners[bisect_right(borders, start) - 1], data[start : node.end_byte]
-            if key in counts:  # captures come in no order of position
-                counts[key] += 1
-                if start < first[key]:
-                    first[key] = start
-            else:
-                counts[key] = 1
-                first[key] = start
+        # Captures come in no order of position.
+        spans = sorted([(node.start_byte, node.end_byte) for node in nodes])
+        uses = [(owners[bisect_right(borders, start) - 1], data[start:end]) for start, end in spans]
+        counts = Counter(uses)
+        first = dict(zip(reversed(uses), [start for start, _ in reversed(spans)], strict=True))
         if not newlines:
             newlines = list(accumulate([len(line) + 1 for line in data.split(b"\n")]))
         rows.extend(_aggregate(kind, counts, first, newlines))
@@ -239,8 +234,8 @@ def _method_calls(nodes: list[Node], scope: Scope, data: bytes) -> list[Referenc
 
 def _aggregate(
     kind: str,
-    counts: dict[tuple[int | None, bytes], int],
-    first: dict[tuple[int | None, bytes], int],
+    counts: Mapping[tuple[int | None, bytes], int],
+    first: Mapping[tuple[int | None, bytes], int],
     newlines: list[int],
 ) -> list[ReferenceRow]:
     merged: dict[tuple[str, str, int | None], tuple[int, int]] = {}

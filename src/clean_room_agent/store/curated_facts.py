@@ -3,8 +3,8 @@
 Takes: the connection of a `CuratedWriter`. Gives: rows by content key. Does not know: retrieval
 (that reads through `curated_reader`), or how names are resolved.
 
-`load` reads whole tables at once for a build that touches every file; without it each question
-is one indexed query, so that a small change stays cheap.
+For a build that touches every file `load` reads whole tables at once, or `keep` is given each blob
+as it is written; without either each question is one indexed query, so a small change stays cheap.
 """
 
 from __future__ import annotations
@@ -120,8 +120,26 @@ class CuratedFacts:
 
     # what names are resolved from -----------------------------------------------------------
 
+    def keep(
+        self,
+        blob_pk: int,
+        symbols: list[SymbolFact],
+        imports: list[ImportFact],
+        references: list[ReferenceFact],
+    ) -> None:
+        """Remember a blob that is being written; all of them have to come here, or none."""
+        self._loaded = True
+        self._symbols[blob_pk], self._imports[blob_pk] = symbols, imports
+        self._references[blob_pk] = references
+        self._inherits[blob_pk] = [fact for fact in references if fact[0] == "inherit"]
+        for fact in symbols:
+            if fact.kind == "method":
+                self._methods.setdefault(fact.name, []).append((blob_pk, fact))
+
     def load(self) -> None:
-        """Read every definition, import and reference at once."""
+        """Read every definition, import and reference at once, unless they were kept."""
+        if self._loaded:
+            return
         symbols: dict[int, list[SymbolFact]] = defaultdict(list)
         imports: dict[int, list[ImportFact]] = defaultdict(list)
         references: dict[int, list[ReferenceFact]] = defaultdict(list)
@@ -243,10 +261,9 @@ class CuratedFacts:
             )
         }
 
-    def read_paths(self) -> dict[str, int]:
+    def read_paths(self) -> dict[bytes, int]:
         """Every path that a commit touched, with its key."""
-        rows = self._connection.execute("SELECT path, path_pk FROM history_paths")
-        return {path_text(row[0]): row[1] for row in rows}
+        return dict(self._connection.execute("SELECT path, path_pk FROM history_paths"))
 
     def _keys(self, sql: str, values: Sequence[object] = ()) -> list[int]:
         return [row[0] for row in self._connection.execute(sql, values)]

@@ -215,12 +215,9 @@ class CuratedWriter:
 
     # history --------------------------------------------------------------------------------
 
-    def replace_paths(self, rows: Iterable[tuple[int, str]]) -> None:
+    def replace_paths(self, rows: Iterable[tuple[int, bytes]]) -> None:
         """Add paths that commits touched: `(path_pk, path)`."""
-        self.connection.executemany(
-            "INSERT INTO history_paths VALUES (?,?)",
-            [(key, path_bytes(path)) for key, path in rows],
-        )
+        self.connection.executemany("INSERT INTO history_paths VALUES (?,?)", rows)
 
     def replace_commits(
         self, commits: Sequence[CommitValues], files: Sequence[tuple[int, int, str]]

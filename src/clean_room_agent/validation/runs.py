@@ -120,7 +120,12 @@ def run_tests(
         SandboxError: the process could not be started.
     """
     name = _canary_name() if canary else ""
-    settings = {"select": list(select or ()), "canary": name, "plain": False}
+    settings = {
+        "select": list(select or ()),
+        "canary": name,
+        "plain": False,
+        "one_test_seconds": limits.one_test_seconds,
+    }
     tally, forged = _Tally(), ""
     with Runner.start(command, tree, isolation, limits, Job("reporter", (), settings)) as runner:
         try:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import os
 import random
+import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +21,10 @@ import pytest
 from . import hygiene
 
 _DETAIL_CHARS = 4000
+_SHORTEST_LIMIT_SECONDS = 1.0
+_LIKELY_FACTOR = 20.0
+_WALL_FACTOR = 4.0
+_REPEAT_SECONDS = 1.0
 
 
 def narrow_arguments(config: Any, select: list[str]) -> None:
@@ -60,14 +66,63 @@ def outcome_of(report: Any) -> str:
     return str(report.outcome)
 
 
+class EndlessTest(BaseException):
+    """Raised inside a test that ran over its limit; `except Exception` does not stop it."""
+
+
+class Clock:
+    """Ends a test that takes too much processor time, or far too much time, and lets the rest run.
+
+    After the first one that did, the limit shrinks to what the finished tests make likely: where
+    one loop is endless, often many are. A test that sets timers of its own keeps them.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._limit = seconds
+        self._longest = 0.0
+        self._started = 0.0
+
+    def start(self) -> None:
+        """Begin to count for one test; a timeout plugin sets its own alarm over ours."""
+        self._started = time.perf_counter()
+        signal.signal(signal.SIGVTALRM, self._end)
+        signal.setitimer(signal.ITIMER_VIRTUAL, self._limit, _REPEAT_SECONDS)
+        signal.signal(signal.SIGALRM, self._end)
+        signal.setitimer(signal.ITIMER_REAL, _WALL_FACTOR * self._limit, _REPEAT_SECONDS)
+
+    def stop(self) -> None:
+        """The test is over."""
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        if signal.getsignal(signal.SIGALRM) == self._end:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        taken = time.perf_counter() - self._started
+        if taken < self._limit:
+            self._longest = max(self._longest, taken)
+
+    def _end(self, *_: Any) -> None:
+        limit = self._limit
+        likely = max(_SHORTEST_LIMIT_SECONDS, _LIKELY_FACTOR * self._longest)
+        self._limit = min(self._limit, likely)
+        raise EndlessTest(f"the test ran longer than {limit:g} s and was ended")
+
+
 def make_reporter(send: Callable[[Any], None], settings: dict[str, Any]) -> Any:
     """Return the plugin; `send` lives in closures only, not on the plugin object."""
     select: list[str] = settings["select"]
     wanted = frozenset(select)
     canary: str = settings["canary"]
     place = random.Random(canary)
+    clock = Clock(float(settings["one_test_seconds"]))
 
     class Reporter:
+        @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+        def pytest_runtest_protocol(self) -> Any:
+            clock.start()
+            try:
+                yield
+            finally:
+                clock.stop()
+
         def pytest_addoption(self, parser: Any) -> None:
             hygiene.add_dummy_options(parser)
 

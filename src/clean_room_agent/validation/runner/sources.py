@@ -74,22 +74,36 @@ def _own(code: CodeType) -> tuple[Any, ...]:
     return (code.co_code, names, code.co_flags, code.co_argcount, constants)
 
 
-class _Ticker(ast.NodeTransformer):
-    """Adds a tick at the entry of functions and at the head of loops."""
+_TICKED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.For, ast.AsyncFor, ast.While)
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
-    def _ticked(self, node: Any) -> Any:
-        self.generic_visit(node)
-        body = node.body
-        at = 0
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and _is_text(body[0]):
-            at = 1
-        call = ast.Expr(ast.Call(ast.Name(TICK, ast.Load()), [], []))
-        ast.copy_location(call, body[0])
-        body.insert(at, ast.fix_missing_locations(call))
-        return node
 
-    visit_FunctionDef = visit_AsyncFunctionDef = _ticked  # noqa: N815 - ast's names
-    visit_For = visit_AsyncFor = visit_While = _ticked  # noqa: N815
+def ticked(tree: Any) -> Any:
+    """Add a tick at the entry of each function and the head of each loop of `tree`."""
+    todo = [tree]
+    while todo:
+        node = todo.pop()
+        for block in _BLOCKS:
+            todo += getattr(node, block, ())
+        if isinstance(node, _TICKED):
+            _add_tick(node)
+    return tree
+
+
+def _add_tick(node: Any) -> None:
+    body = node.body
+    is_function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    call = ast.Expr(ast.Call(ast.Name(TICK, ast.Load()), [], []))
+    ast.copy_location(call, body[0])
+    body.insert(int(is_function and _is_text(body[0])), ast.fix_missing_locations(call))
+
+
+def ticked_code(data: bytes, filename: str) -> CodeType:
+    """Compile a whole file with ticks."""
+    tree = ast.parse(data, filename)
+    flags = _future_flags(tree)
+    code: CodeType = compile(ticked(tree), filename, "exec", flags, True)
+    return code
 
 
 def _is_text(statement: ast.stmt) -> bool:
@@ -134,8 +148,7 @@ class BaseFile:
 
     def instrumented(self) -> dict[Key, CodeType]:
         """Compile the whole base file with ticks; return its functions' code by key."""
-        tree = _Ticker().visit(ast.parse(self.data, self.filename))
-        module = compile(tree, self.filename, "exec", self.flags, True)
+        module = ticked_code(self.data, self.filename)
         return {key_of(code): code for code in nested(module)}
 
     def new_code(self, edits: list[tuple[int, int, bytes]]) -> list[NewCode]:
@@ -167,9 +180,9 @@ class BaseFile:
         base = self._base_code.get(index)
         if base is None:
             plain = self._parse(self.data[span.start : span.end], span)
-            base = self._code(_Ticker().visit(plain), span)
+            base = self._code(ticked(plain), span)
             self._base_code[index] = base
-        return NewCode(key_of(base), self._code(_Ticker().visit(node), span), base)
+        return NewCode(key_of(base), self._code(ticked(node), span), base)
 
     def _parse(self, text: bytes, span: Span) -> Any:
         indented = text[:1] in (b" ", b"\t")
