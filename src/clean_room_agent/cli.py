@@ -43,6 +43,7 @@ Override = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 TaskOption = Annotated[str, typer.Option("--task", help="Task or run id, a prefix, or 'last'.")]
 HERE = Path()
+EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
 # typer carries its own click and exports only leaves of that tree of errors.
 _ClickError: type[Exception] = typer.BadParameter.__mro__[2]
 
@@ -51,12 +52,21 @@ def _examples(*lines: str) -> str:
     return "Examples:\n\n" + "\n\n".join(f"  {line}" for line in lines)
 
 
+class _Root:
+    """Options given before the verb; they hold as if they stood after it."""
+
+    json_output = False
+    repo = HERE
+
+
 @app.callback(invoke_without_command=True)
 def root(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
     json_output: Json = False,
+    repo: Repo = HERE,
 ) -> None:
+    _Root.json_output, _Root.repo = json_output, repo
     if version:
         if json_output:
             from clean_room_agent.commands.version import print_version
@@ -290,7 +300,10 @@ def _invocation(
     from clean_room_agent.commands.invocation import Invocation
 
     return Invocation(
-        directory=repo, json=json_output, overrides=tuple(override or ()), quiet=quiet
+        directory=_Root.repo / repo,
+        json=json_output or _Root.json_output,
+        overrides=tuple(override or ()),
+        quiet=quiet,
     )
 
 
@@ -305,7 +318,12 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
 def main() -> None:
     """Run the command line and exit with the documented code."""
     signal.signal(signal.SIGTERM, _terminate)
-    from clean_room_agent.commands.failure import report_bug, report_error, report_usage
+    from clean_room_agent.commands.failure import (
+        report_bug,
+        report_error,
+        report_interruption,
+        report_usage,
+    )
 
     try:
         code = app(standalone_mode=False)
@@ -313,19 +331,17 @@ def main() -> None:
         code = report_error(error, as_json="--json" in sys.argv)
     except _ClickError as error:
         code = report_usage(error, as_json="--json" in sys.argv)
-    except typer.Abort:
-        sys.stderr.write("interrupted\n")
-        code = 130
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        code = 130
+    except (typer.Abort, KeyboardInterrupt):
+        code = EXIT_INTERRUPTED
     except _Terminated:
-        sys.stderr.write("terminated\n")
-        code = 143
+        code = EXIT_TERMINATED
     except BrokenPipeError:
         # The reader (`| head`) went away: nothing is wrong, and nothing more can be said.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:  # noqa: BLE001 - the one broad catch: a bug is reported, not hidden
-        code = report_bug(error)
+        code = report_bug(error, as_json="--json" in sys.argv)
+    # The parser turns Ctrl-C into its exit code by itself.
+    if code in (EXIT_INTERRUPTED, EXIT_TERMINATED):
+        report_interruption(code)
     sys.exit(code)

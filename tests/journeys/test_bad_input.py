@@ -69,7 +69,7 @@ COMMANDS = {
     "variable": ("X=1 pytest", "variable"),
     "empty": ("  ", "empty"),
     "no such file": ("pytest -q nowhere.py", "ran no test"),
-    "bad option": ("pytest --no-such-option", ""),
+    "bad option": ("pytest --no-such-option", "unrecognized arguments"),
 }
 
 
@@ -90,8 +90,9 @@ def test_tests_that_never_pass(tmp_path: Path) -> None:
     }
     journey = ready(tmp_path, files)
     done = journey.cra("solve", TASK, "--test", "pytest -q", "--seconds", "3", "--json")
-    assert done.code in (1, 2), (done.stdout, done.stderr)
+    assert done.code in (1, 5), (done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
+    assert "No module named 'nowhere_to_be_found'" in done.stderr
 
 
 def test_an_unknown_test_named_by_fix(tmp_path: Path) -> None:
@@ -181,3 +182,46 @@ def test_a_room_shipped_by_the_repository_is_never_trusted(tmp_path: Path) -> No
     journey.git("commit", "-q", "-m", "ship a room")
     refused(journey, 3, "never trusted", "init", "--offline")
     refused(journey, 3, "never trusted", "index")
+
+
+def test_a_test_that_never_ends_is_named(tmp_path: Path) -> None:
+    slow = "import time\n\n\ndef test_sleeps():\n    time.sleep(600)\n"
+    for name in ("test_aaa.py", "test_zzz.py"):
+        journey = ready(tmp_path / name, {"money.py": BUGGY, "test_money.py": TESTS, name: slow})
+        words = ("solve", TASK, "--test", "pytest -q", "-c", "sandbox.test_seconds=4")
+        refused(journey, 2, f"{name}::test_sleeps", *words)
+
+
+def test_what_still_fails_and_was_not_asked_for_is_said(tmp_path: Path) -> None:
+    tests = TESTS + "\n\ndef test_of_something_else():\n    assert total([1]) == 2\n"
+    journey = ready(tmp_path, {"money.py": BUGGY, "test_money.py": tests})
+    fix = (
+        "--fix",
+        "test_money.py::test_first_ones_get_more",
+        "--fix",
+        "test_money.py::test_nothing_is_lost",
+    )
+    done = journey.cra("solve", TASK, "--test", "pytest -q", *fix)
+    assert done.code == 0, (done.stdout, done.stderr)
+    assert "1 failed that were not asked for" in done.stdout
+
+
+def test_settings_that_are_no_numbers_and_options_before_the_verb(tmp_path: Path) -> None:
+    journey = ready(tmp_path)
+    refused(journey, 3, "must be a number", "index", "-c", "solve.seconds=nan")
+    done = journey.cra("--json", "-C", str(journey.root), "runs", cwd=tmp_path)
+    assert done.code == 2
+    assert done.document["error"]["message"] == "nothing was logged here yet"
+
+
+def test_output_that_cannot_be_written_is_no_bug(tmp_path: Path) -> None:
+    journey = ready(tmp_path)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "clean_room_agent", "index"],
+            cwd=journey.root, env=journey.environment(), stdout=full, stderr=subprocess.PIPE,
+            text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr

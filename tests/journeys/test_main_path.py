@@ -72,7 +72,7 @@ def test_apply_and_undo_are_exact(solved: Journey) -> None:
     assert (solved.root / "money.py").read_text() == FIXED
     again = solved.cra("apply", "last")
     assert again.code == 1
-    assert "changed since" in again.stderr
+    assert "applied already" in again.stderr
     solved.ok("undo")
     assert solved.state() == before
     assert solved.cra("undo").code == 2
@@ -135,7 +135,10 @@ def test_what_templates_cannot_solve_is_said_truthfully(tmp_path: Path) -> None:
     journey = new_journey(tmp_path, {"loud.py": source, "test_loud.py": test})
     journey.ok("init", "--offline")
     done = journey.cra("solve", "shout is wrong", "--test", "pytest -q", "--seconds", "8", "--json")
-    assert done.code == 1
-    assert done.document["status"] == "not_solved"
-    assert done.document["patch"] == ""
+    document = done.document
+    assert document["status"] == "not_solved"
+    assert document["patch"] == ""
+    # A cut search is a budget, not a statement about the catalogue.
+    assert done.code == (1 if "every candidate" in document["stopped"] else 5)
+    assert document["failures"]["test_loud.py::test_shout"].startswith("AssertionError")
     assert journey.ok("verify")["clean"]

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from clean_room_agent.commands.invocation import Invocation, OpenRun, recorded_run
-from clean_room_agent.commands.lookup import VerifiedPatch, find_verified
+from clean_room_agent.commands.lookup import VerifiedPatch, find_verified, open_log
 from clean_room_agent.errors import EditError, UsageError
 from clean_room_agent.execute import EditPlan, FileEdit, apply_plan, plan_edits, recover
 from clean_room_agent.execute.edits import open_root, read_file
@@ -39,8 +39,9 @@ def apply(
     """
     invocation.require_room()
     output = invocation.output
-    with RawReader(invocation.root) as reader:
+    with open_log(invocation) as reader:
         found = find_verified(reader, word)
+        _refuse_second(reader, found)
     files: list[str] = sorted({r.path for r in found.patch.replacements})
     if dry_run:
         output.raw(found.patch.diff)
@@ -151,20 +152,31 @@ class _Change:
         )
 
 
-def _applied(reader: RawReader, word: str) -> Application:
-    """Return the newest application that is done and not undone, narrowed by `word`."""
-    wanted = None if word == "last" else find_verified(reader, word).patch.patch_id
+def _refuse_second(reader: RawReader, found: VerifiedPatch) -> None:
+    if _standing(reader, found.patch.patch_id):
+        raise EditError("this patch is applied already", hint="cra undo takes it back")
+
+
+def _standing(reader: RawReader, patch_id: str | None) -> list[Application]:
+    """Return the applications that are done and not undone, oldest first."""
     standing: dict[str, Application] = {}
-    for row in reader.read_applications(patch_id=wanted):
+    for row in reader.read_applications(patch_id=patch_id):
         if row.phase is not ApplicationPhase.DONE:
             continue
         if row.action is ApplicationAction.APPLY:
             standing[row.application_id] = row
         else:
             standing.pop(row.application_id, None)
+    return list(standing.values())
+
+
+def _applied(reader: RawReader, word: str) -> Application:
+    """Return the newest application that stands, narrowed by `word`."""
+    wanted = None if word == "last" else find_verified(reader, word).patch.patch_id
+    standing = _standing(reader, wanted)
     if not standing:
         raise UsageError("nothing is applied that could be undone", hint="cra runs --verb apply")
-    return list(standing.values())[-1]
+    return standing[-1]
 
 
 def _backward(root: Path, reader: RawReader, file: ChangedFile) -> FileEdit:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from clean_room_agent.commands.index import refresh_index
 from clean_room_agent.commands.invocation import Invocation, recorded_run
-from clean_room_agent.commands.output import Output
+from clean_room_agent.commands.output import Output, one_line
 from clean_room_agent.errors import UsageError
 from clean_room_agent.pipeline.package import BuiltPackage, build_package
 from clean_room_agent.pipeline.room import TaskRoom
@@ -39,7 +39,7 @@ def task_text(argument: str, file: Path | None) -> str:
         UsageError: it is given twice or not at all, empty, too long, or cannot be read.
     """
     if bool(argument) == (file is not None):
-        raise UsageError("give the task as one argument, or with --file", hint="cra solve --help")
+        raise UsageError("give the task as one argument, or with --file", hint="see --help")
     try:
         if file is not None:
             text = file.read_text("utf-8")
@@ -65,6 +65,7 @@ def context(invocation: Invocation, text: str, view: ContextView) -> None:
             run.run_id,
             invocation.settings.config,
             invocation.output.progress,
+            invocation.output.note,
         )
         base = invocation.repository.head or ""
         task = Task(TaskId(new_id("t")), run.run_id, Mode.CONTEXT, text, base)
@@ -91,7 +92,8 @@ def _print(output: Output, task: Task, built: BuiltPackage, view: ContextView) -
             continue
         lines = f"{fragment.span.start_line}-{fragment.span.end_line}"
         name = f" {fragment.symbol}" if fragment.symbol else ""
-        output.line(f"{fragment.tokens:>6,}  {fragment.path}:{lines}{name} [{fragment.detail}]")
+        path = one_line(fragment.path)
+        output.line(f"{fragment.tokens:>6,}  {path}:{lines}{name} [{fragment.detail}]")
         if fragment.decision is not None:
             output.line(f"        {reasons(decisions[fragment.decision])}")
     framing = sum(f.tokens for f in package.fragments if f.kind is not FragmentKind.CODE)
@@ -111,7 +113,7 @@ def _print_excluded(output: Output, decisions: tuple[Decision, ...], view: Conte
     for decision in shown:
         subject = decision.candidate
         name = f"::{subject.symbol}" if subject.symbol else ""
-        output.line(f"        {subject.path}{name}: {decision.reason}")
+        output.line(f"        {one_line(subject.path)}{name}: {decision.reason}")
 
 
 def reasons(decision: Decision) -> str:

@@ -105,14 +105,14 @@ def _sqlite(_invocation: Invocation) -> Iterator[Finding]:
     yield Finding(Level.OK, "sqlite", shown + note)
 
 
-def _sandbox(invocation: Invocation) -> Iterator[Finding]:
+def _sandbox(_invocation: Invocation) -> Iterator[Finding]:
     from clean_room_agent.sandbox import select_backend
 
     name = "auto"
     backend = select_backend(name)
     yield Finding(Level.OK, "sandbox", f"{backend.name} enforces")
     for feature, state in backend.matrix().items():
-        invocation.output.note(f"  {feature}: {state}")
+        yield Finding(Level.OK, "sandbox", f"{feature}: {state}")
 
 
 def _repository(invocation: Invocation) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 
-from clean_room_agent.commands.output import Output, clean
+from clean_room_agent.commands.output import Output, clean, end_live_line
 from clean_room_agent.errors import CraError
 
 BUG_EXIT_CODE = 70
@@ -30,6 +30,7 @@ def report_error(error: CraError, *, as_json: bool) -> int:
                 }
             }
         )
+    end_live_line()
     lines = [f"cra: {error.message}"]
     if error.where:
         lines.append(f"  where: {error.where}")
@@ -48,14 +49,28 @@ def report_usage(error: Exception, *, as_json: bool) -> int:
         Output(as_json=True, quiet=True).document(
             {"error": {"code": "usage", "message": message, "where": "", "hint": "cra --help"}}
         )
+    if type(error).__name__ == "NoArgsIsHelpError":
+        sys.stderr.write(message + "\n")
+        return 2
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "cra"
     sys.stderr.write(clean(f"cra: {message}\n  next:  {path} --help") + "\n")
     return 2
 
 
-def report_bug(error: Exception) -> int:
+def report_interruption(code: int) -> None:
+    """Tell that a signal ended the run, and what is left."""
+    end_live_line()
+    word = "interrupted" if code == 130 else "terminated"
+    sys.stderr.write(f"cra: {word}; your files are as they were, `cra runs` shows what was done\n")
+
+
+def report_bug(error: Exception, *, as_json: bool) -> int:
     """Tell an unexpected failure with its traceback: this is a defect of ours."""
+    end_live_line()
+    if as_json:
+        document = {"code": "bug", "message": repr(error), "where": "", "hint": "report it"}
+        Output(as_json=True, quiet=True).document({"error": document})
     traceback.print_exception(error, limit=-DEEPEST_FRAMES_SHOWN)
     sys.stderr.write(
         "cra: this is a bug in cra; the log keeps what was done (`cra runs`, `cra trace last`)\n"

@@ -5,11 +5,15 @@ Takes: a `RawReader` and a word. Gives: tasks and patches. Does not know: what i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from clean_room_agent.commands.invocation import Invocation
 from clean_room_agent.errors import UsageError
 from clean_room_agent.records.attempt import ValidationVerdict
 from clean_room_agent.records.log import LoggedTask, LoggedValidation, Patch
+from clean_room_agent.store.connect import Role, database_path
 from clean_room_agent.store.raw_reader import RawReader
 
 RUN_PREFIX, PATCH_PREFIX = "r-", "p-"
@@ -23,6 +27,23 @@ class VerifiedPatch:
     task: LoggedTask
     patch: Patch
     validation: LoggedValidation
+
+
+@contextmanager
+def open_log(invocation: Invocation) -> Iterator[RawReader]:
+    """Open the log for reading.
+
+    Raises:
+        UsageError: nothing was logged here yet.
+    """
+    if not database_path(Role.RAW, invocation.root).exists():
+        raise UsageError(
+            "nothing was logged here yet",
+            where=str(invocation.root),
+            hint='cra init --offline, then cra context "what is wrong"',
+        )
+    with RawReader(invocation.root) as reader:
+        yield reader
 
 
 def find_task(reader: RawReader, word: str) -> LoggedTask:

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+
+from clean_room_agent.errors import CraError
 
 SCHEMA_VERSION = 1
 _REFRESH_SECONDS = 0.1
@@ -47,6 +50,24 @@ def uses_colour(stream: object, environment: Mapping[str, str]) -> bool:
     return bool(is_terminal) and environment.get("TERM", "dumb") != "dumb"
 
 
+class _LiveLine:
+    """Whether an updating line stands on the terminal; one per process, like the terminal."""
+
+    stands = False
+
+
+def end_live_line() -> None:
+    """Clear the updating line, if there is one, before anything else is printed."""
+    if _LiveLine.stands:
+        _LiveLine.stands = False
+        _write(sys.stderr, "\r\x1b[K")
+
+
+def one_line(path: str) -> str:
+    """Return a path with line breaks and tabs escaped, for a line of its own."""
+    return path.replace("\n", "\\n").replace("\t", "\\t")
+
+
 class Output:
     """Where one verb prints. In JSON mode `line` and `table` print nothing."""
 
@@ -55,9 +76,9 @@ class Output:
         self.quiet = quiet
         self._colour = uses_colour(sys.stdout, os.environ)
         self._live = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-        self._progress_line = False
         self._last = 0.0
         self._last_phase = ""
+        self._phase_started = 0.0
 
     def line(self, text: str = "") -> None:
         """Print one line of the result for a person."""
@@ -127,27 +148,40 @@ class Output:
         wait = _REFRESH_SECONDS if self._live else _HEARTBEAT_SECONDS
         if not new_phase and now - self._last < wait:
             return
+        if new_phase:
+            self._phase_started = now
         self._last, self._last_phase = now, phase
+        elapsed = now - self._phase_started
+        if elapsed >= 1.0:
+            detail = f"{detail}  {elapsed:.0f} s".strip()
         count = f" {done:,}/{total:,}" if total else (f" {done:,}" if done else "")
         text = clean(f"{phase}{count}{'  ' + detail if detail else ''}")
         if self._live:
-            _write(sys.stderr, f"\r\x1b[K{text[:100]}")
-            self._progress_line = True
+            width = shutil.get_terminal_size().columns - 1
+            _write(sys.stderr, f"\r\x1b[K{text[:width]}")
+            _LiveLine.stands = True
         else:
             _write(sys.stderr, text + "\n")
 
     def end_progress(self) -> None:
         """Clear the updating line, if there is one."""
-        if self._progress_line:
-            _write(sys.stderr, "\r\x1b[K")
-            self._progress_line = False
+        end_live_line()
 
 
 def _write(stream: object, text: str) -> None:
+    if stream is None:
+        raise CraError("there is no output to write to", hint="do not close standard output")
     encoding = getattr(stream, "encoding", None) or "utf-8"
     safe = text.encode(encoding, "backslashreplace").decode(encoding)
-    stream.write(safe)  # type: ignore[attr-defined]
-    stream.flush()  # type: ignore[attr-defined]
+    try:
+        stream.write(safe)  # type: ignore[attr-defined]
+        stream.flush()  # type: ignore[attr-defined]
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # What is left in the buffer would fail once more when the interpreter exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[attr-defined]
+        raise CraError(f"the output cannot be written: {error.strerror}") from error
 
 
 def _is_number(text: str) -> bool:

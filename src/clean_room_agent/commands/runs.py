@@ -5,19 +5,25 @@ Takes: the raw log. Gives: a table. Does not know: single tasks; see `trace`.
 
 from __future__ import annotations
 
+import shutil
 from datetime import datetime
 from pathlib import Path
 
 from clean_room_agent.commands.invocation import Invocation
+from clean_room_agent.commands.lookup import open_log
+from clean_room_agent.errors import UsageError
 from clean_room_agent.records.log import LoggedRun
-from clean_room_agent.store.raw_reader import RawReader
 
-SUBJECT_WIDTH = 60
+OTHER_COLUMNS_WIDTH = 76
+MIN_SUBJECT_WIDTH = 20
+VERBS = ("index", "context", "solve", "apply", "undo", "gc")
 
 
 def runs(invocation: Invocation, *, limit: int, verb: str) -> None:
     """Print the newest runs first."""
-    with RawReader(invocation.root) as reader:
+    if verb and verb not in VERBS:
+        raise UsageError(f"no verb {verb!r} is logged", hint=f"one of {', '.join(VERBS)}")
+    with open_log(invocation) as reader:
         logged = reader.read_runs(limit=limit, verb=verb or None)
     rows = [
         (
@@ -50,7 +56,8 @@ def _seconds(entry: LoggedRun) -> str:
 
 def _subject(entry: LoggedRun) -> str:
     words = " ".join(entry.run.arguments).replace("\n", " ")
-    return words if len(words) <= SUBJECT_WIDTH else words[: SUBJECT_WIDTH - 1] + "…"
+    width = max(MIN_SUBJECT_WIDTH, shutil.get_terminal_size().columns - OTHER_COLUMNS_WIDTH)
+    return words if len(words) <= width else words[: width - 1] + "…"
 
 
 def _document(entry: LoggedRun) -> dict[str, object]:

@@ -14,6 +14,7 @@ from clean_room_agent.commands.invocation import Invocation, recorded_run
 from clean_room_agent.commands.output import Output
 from clean_room_agent.errors import UsageError
 from clean_room_agent.pipeline.room import TaskRoom
+from clean_room_agent.pipeline.search import EXHAUSTED
 from clean_room_agent.pipeline.solve import SolveInput, SolveResult
 from clean_room_agent.pipeline.solve import solve as run_pipeline
 from clean_room_agent.pipeline.trees import DirtyPolicy, read_base
@@ -23,6 +24,7 @@ from clean_room_agent.store.raw import new_id
 from clean_room_agent.validation.command import resolve_test_command
 
 EXIT_NOT_SOLVED = 1
+EXIT_BUDGET = 5
 EXIT_TAMPERED = 8
 TARGETS_SHOWN = 5
 
@@ -43,6 +45,8 @@ def solve(invocation: Invocation, request: SolveRequest) -> int:
     invocation.require_room()
     policy = _policy(request.dirty)
     command = _test_command(invocation, request.test_command)
+    if "unittest" in command.words:
+        invocation.output.note(f"run under pytest: pytest {' '.join(command.arguments)}")
     arguments = [request.text, "--test", " ".join(command.words), *request.fix]
     with recorded_run(invocation, "solve", arguments) as run:
         refresh_index(invocation)
@@ -53,6 +57,7 @@ def solve(invocation: Invocation, request: SolveRequest) -> int:
             run.run_id,
             invocation.settings.config,
             invocation.output.progress,
+            invocation.output.note,
         )
         task = Task(TaskId(new_id("t")), run.run_id, Mode.SOLVE, request.text, base.commit, command)
         result = run_pipeline(room, SolveInput(task, base, request.fix))
@@ -108,6 +113,8 @@ def _status(result: SolveResult) -> tuple[str, int]:
     verdict = result.validation.verdict if result.validation else None
     if verdict is ValidationVerdict.TAMPERED:
         return "tampered", EXIT_TAMPERED
+    if result.validation is None and result.search.stopped != EXHAUSTED:
+        return "not_solved", EXIT_BUDGET
     return "not_solved", EXIT_NOT_SOLVED
 
 
@@ -137,9 +144,20 @@ def _document(result: SolveResult) -> dict[str, object]:
         "after": {"passed": len(after.passed), "failed": list(after.failed)} if after else None,
         "fail_to_pass": list(result.targets.fail_to_pass),
         "verdict": validation.verdict if validation else None,
-        "reason": validation.reason if validation else "",
+        "reason": validation.reason if validation else _verdict_of_search(result).strip(),
+        "failures": {
+            r.test_id: essence(r.detail)
+            for r in result.before.results
+            if r.test_id in result.targets.fail_to_pass
+        },
+        "runner_up": _runner_up(result),
         "flags": list(validation.flags) if validation else [],
     }
+
+
+def _runner_up(result: SolveResult) -> str:
+    others = [p for p in result.ranked if result.patch and p.patch_id != result.patch.patch_id]
+    return others[0].diff.decode("utf-8", "surrogateescape") if others else ""
 
 
 def _print(output: Output, task: Task, result: SolveResult) -> None:
@@ -157,10 +175,11 @@ def _print(output: Output, task: Task, result: SolveResult) -> None:
         output.line(
             f"tests before: {len(result.before.passed)} passed, {len(result.before.failed)} failed"
         )
-        output.line(
-            f"tests after:  {len(after.passed)} passed, {len(after.failed)} failed "
-            "(fresh tree, whole test command)"
-        )
+        failed = f"{len(after.failed)} failed"
+        if after.failed:
+            failed += f" that were not asked for, the first: {after.failed[0]}"
+        output.line(f"tests after:  {len(after.passed)} passed, {failed}   (fresh tree)")
+        _print_others(output, result)
     else:
         output.heading("not solved")
         _print_failure(output, result)
@@ -175,16 +194,44 @@ def _print(output: Output, task: Task, result: SolveResult) -> None:
 
 
 def _print_failure(output: Output, result: SolveResult) -> None:
+    details = {r.test_id: r.detail for r in result.before.results}
     for test_id in result.targets.fail_to_pass[:TARGETS_SHOWN]:
         output.line(f"  still failing: {test_id}")
+        if said := essence(details.get(test_id, "")):
+            output.line(f"    {said}")
     validation = result.validation
     if validation is None:
-        output.line("  no edit of the catalogue makes these tests pass")
+        output.line(_verdict_of_search(result))
         return
     output.line(f"  the best patch was refused: {validation.verdict}: {validation.reason}")
     broken = [t for t, o in validation.pass_to_pass.items() if o is not TestOutcome.PASSED]
     for test_id in sorted(broken)[:TARGETS_SHOWN]:
         output.line(f"  it breaks: {test_id}")
+
+
+def _verdict_of_search(result: SolveResult) -> str:
+    if result.search.stopped == EXHAUSTED:
+        return "  no edit of the catalogue makes these tests pass"
+    several = len(result.targets.fail_to_pass) > 1
+    advice = "raise --seconds" + (", or name one failing test with --fix" if several else "")
+    return f"  {result.search.stopped} before every candidate was tried: {advice}"
+
+
+def _print_others(output: Output, result: SolveResult) -> None:
+    """Say that other patches pass as well: then the tests do not decide between them."""
+    others = [p for p in result.ranked if result.patch and p.patch_id != result.patch.patch_id]
+    if others:
+        output.line(
+            f"the tests leave a choice: {len(others)} further patches pass in the warm trial; "
+            f"next best: {others[0].score.get('summary', '')}"
+        )
+
+
+def essence(detail: str) -> str:
+    """Return the line of a failure text that says what went wrong."""
+    lines = [line.rstrip() for line in detail.splitlines() if line.strip()]
+    marked = [line[1:].strip() for line in lines if line.startswith("E ")]
+    return (marked or lines or [""])[-1 if not marked else 0][:200]
 
 
 def diffstat(patch: str) -> str:

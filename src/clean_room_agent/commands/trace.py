@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 from clean_room_agent.commands.context import decision_document, reasons
 from clean_room_agent.commands.invocation import Invocation
-from clean_room_agent.commands.lookup import PATCH_PREFIX, RUN_PREFIX, find_task
+from clean_room_agent.commands.lookup import PATCH_PREFIX, RUN_PREFIX, find_task, open_log
 from clean_room_agent.commands.output import Output
 from clean_room_agent.commands.runs import status_of
 from clean_room_agent.records.context import FragmentKind, StageRecord, Verdict
 from clean_room_agent.records.log import (
     Application,
     Attempt,
+    Event,
     LoggedFragment,
     LoggedPackage,
     LoggedRun,
@@ -69,11 +70,12 @@ class Trace:
     packages: tuple[TracedPackage, ...]
     test_runs: tuple[LoggedTestRun, ...]
     attempts: tuple[TracedAttempt, ...]
+    uncommitted: tuple[Event, ...]
 
 
 def trace(invocation: Invocation, identifier: str) -> None:
     """Print the trace of a task; for a run without a task, the run alone."""
-    with RawReader(invocation.root) as reader:
+    with open_log(invocation) as reader:
         if identifier.startswith(RUN_PREFIX):
             run = reader.read_run(identifier)
             if not reader.read_tasks(run_id=run.run.run_id):
@@ -106,7 +108,9 @@ def _read(reader: RawReader, identifier: str) -> Trace:
         for head in reader.read_packages(task_id)
     )
     run = reader.read_run(task.task.run_id)
-    return Trace(run, task, packages, reader.read_test_runs(task_id), tuple(attempts))
+    uncommitted = reader.read_events(task_id=task_id, kind="task.uncommitted")
+    tests = reader.read_test_runs(task_id)
+    return Trace(run, task, packages, tests, tuple(attempts), uncommitted)
 
 
 def _task_of(reader: RawReader, identifier: str) -> LoggedTask:
@@ -120,6 +124,9 @@ def _print(output: Output, found: Trace) -> None:
     _print_run(output, found.run)
     task = found.task.task
     output.heading(f"task {task.task_id} ({task.mode}) at {task.base_commit[:12]}")
+    for event in found.uncommitted:
+        paths = _paths_of(event)
+        output.line(f"  with {len(paths)} uncommitted files, first {paths[0]}")
     for line in task.text.strip().splitlines():
         output.line(f"  | {line}")
     for test_run in found.test_runs:
@@ -155,6 +162,9 @@ def _print_package(output: Output, package: TracedPackage) -> None:
             f"included, {stage.seconds * 1000:.0f} ms"
         )
     code = [f for f in package.fragments if f.kind is FragmentKind.CODE and f.blob_id]
+    # Best first: where the room is large, what decided must not be hidden behind file order.
+    scores = {f.position: decisions[f.decision].candidate.score for f in code if f.decision}
+    code.sort(key=lambda f: (-scores.get(f.position, 0.0), f.position))
     for fragment in code[:FRAGMENTS_SHOWN]:
         output.line(
             f"    {fragment.path}:{fragment.start_line}-{fragment.end_line} {fragment.symbol} "
@@ -163,7 +173,7 @@ def _print_package(output: Output, package: TracedPackage) -> None:
         if fragment.decision is not None:
             output.line(f"      {reasons(decisions[fragment.decision])}")
     if len(code) > FRAGMENTS_SHOWN:
-        output.line(f"    and {len(code) - FRAGMENTS_SHOWN} more in prompt order; see --json")
+        output.line(f"    and {len(code) - FRAGMENTS_SHOWN} more with lower scores; see --json")
 
 
 def _print_attempt(output: Output, traced: TracedAttempt) -> None:
@@ -186,7 +196,8 @@ def _print_attempt(output: Output, traced: TracedAttempt) -> None:
             f"{patch.score.get('summary', '')}"
         )
         for validation in entry.validations:
-            output.line(f"    graded {validation.verdict}: {validation.reason}")
+            reason = f": {validation.reason}" if validation.reason else ""
+            output.line(f"    graded {validation.verdict}{reason}")
             for flag in validation.flags:
                 output.line(f"    flag: {flag}")
         for application in entry.applications:
@@ -204,11 +215,17 @@ def _document(found: Trace) -> dict[str, object]:
             "base_commit": task.base_commit,
             "test_command": list(task.test_command.words) if task.test_command else [],
             "at": found.task.at,
+            "uncommitted": [p for e in found.uncommitted for p in _paths_of(e)],
         },
         "test_runs": [_test_run_document(t) for t in found.test_runs],
         "packages": [_package_document(p) for p in found.packages],
         "attempts": [_attempt_document(a) for a in found.attempts],
     }
+
+
+def _paths_of(event: Event) -> list[str]:
+    paths = event.data.get("paths", [])
+    return [str(path) for path in paths] if isinstance(paths, list) else []
 
 
 def _run_document(run: LoggedRun) -> dict[str, object]:
@@ -233,6 +250,7 @@ def _test_run_document(logged: LoggedTestRun) -> dict[str, object]:
         "reason": logged.run.reason,
         "seconds": logged.run.seconds,
         "results": {r.test_id: r.outcome for r in logged.run.results},
+        "details": {r.test_id: r.detail for r in logged.run.results if r.detail},
     }
 
 

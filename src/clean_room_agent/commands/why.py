@@ -6,18 +6,19 @@ Does not know: how signals are computed; only what the log and the index say.
 
 from __future__ import annotations
 
+import difflib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from clean_room_agent.commands.context import decision_document
 from clean_room_agent.commands.invocation import Invocation
-from clean_room_agent.commands.lookup import find_task
-from clean_room_agent.commands.output import Output
+from clean_room_agent.commands.lookup import find_task, open_log
+from clean_room_agent.commands.output import Output, one_line
 from clean_room_agent.errors import UsageError
 from clean_room_agent.records.context import Decision
-from clean_room_agent.records.log import LoggedFragment
+from clean_room_agent.records.log import LoggedDecision, LoggedFragment
 from clean_room_agent.store.curated_reader import CuratedReader
-from clean_room_agent.store.raw_reader import RawReader
 
 
 def why(invocation: Invocation, subject: str, task_word: str) -> None:
@@ -27,14 +28,18 @@ def why(invocation: Invocation, subject: str, task_word: str) -> None:
         UsageError: the path is neither in the log of the task nor in the repository.
     """
     path, _, symbol = subject.partition("::")
-    path = _normal(invocation, path)
-    with RawReader(invocation.root) as reader:
+    path = _normal(invocation, path) if path else ""
+    with open_log(invocation) as reader:
         task = find_task(reader, task_word).task
         package = reader.read_package(task.task_id)
+        every = reader.read_decisions(task.task_id, package_id=package.package_id)
+        if not os.path.lexists(invocation.root / path) and "::" not in subject:
+            path, symbol = _place_of_symbol(every, subject) or (path, symbol)
         decisions = [
             d.decision
-            for d in reader.read_decisions(task.task_id, path, package_id=package.package_id)
-            if not symbol or d.decision.candidate.symbol in ("", symbol)
+            for d in every
+            if d.decision.candidate.path == path
+            and (not symbol or d.decision.candidate.symbol in ("", symbol))
         ]
         shown = [
             f
@@ -42,6 +47,8 @@ def why(invocation: Invocation, subject: str, task_word: str) -> None:
             if f.path == path and f.blob_id and (not symbol or f.symbol in ("", symbol))
         ]
     silent = "" if decisions else _why_silent(invocation, path)
+    if symbol and not any(d.candidate.symbol == symbol for d in decisions):
+        silent = _why_no_symbol(invocation, path, symbol)
     _print(invocation.output, subject, shown, decisions, silent)
     invocation.output.document(
         {
@@ -66,8 +73,34 @@ def _normal(invocation: Invocation, path: str) -> str:
     return os.path.normpath(path)
 
 
+def _place_of_symbol(every: Sequence[LoggedDecision], name: str) -> tuple[str, str] | None:
+    """Return the path and full name of the best candidate that a bare symbol name means."""
+    for logged in every:
+        candidate = logged.decision.candidate
+        if candidate.symbol and name in (candidate.symbol, candidate.symbol.rsplit(".", 1)[-1]):
+            return candidate.path, candidate.symbol
+    return None
+
+
+def _why_no_symbol(invocation: Invocation, path: str, symbol: str) -> str:
+    """Say why a symbol has no decision of its own."""
+    with CuratedReader(invocation.root) as reader:
+        file = reader.read_file(path)
+        rows = [] if file is None else reader.read_symbols(file.file_pk)
+    known = [row.symbol.qualified_name for row in rows]
+    if symbol not in known:
+        near = difflib.get_close_matches(symbol, known, n=3)
+        hint = f"its names are close: {', '.join(near)}" if near else ""
+        raise UsageError(f"{path} defines no {symbol}", hint=hint)
+    return "no decision of its own: its file was judged as a whole, or was not among the chosen"
+
+
 def _why_silent(invocation: Invocation, path: str) -> str:
     """Say why a path has no decision, from the index and the working tree."""
+    if path.startswith(("/", "..")) or not path:
+        raise UsageError(f"the path is not in the repository: {path or '(empty)'}")
+    if (invocation.root / path).is_dir():
+        raise UsageError(f"{path} is a directory; ask for a file", hint=f"cra why {path}/FILE")
     with CuratedReader(invocation.root) as reader:
         if reader.read_file(path) is not None:
             return "it is indexed, but no signal spoke for it: it never was a candidate"
@@ -86,7 +119,7 @@ def _print(
     decisions: list[Decision],
     silent: str,
 ) -> None:
-    output.heading(f"{subject}: {'shown' if shown else 'not shown'}")
+    output.heading(f"{one_line(subject)}: {'shown' if shown else 'not shown'}")
     for fragment in shown:
         lines = f"lines {fragment.start_line}-{fragment.end_line}"
         output.line(f"  {fragment.detail}: {lines}, {fragment.tokens} tokens {fragment.symbol}")

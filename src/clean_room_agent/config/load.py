@@ -11,6 +11,7 @@ Precedence, high to low: `-c section.key=value`, `CRA_SECTION_KEY`,
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass
@@ -104,9 +105,12 @@ def _checked(key: str, value: object, kind: Any, origin: str) -> object:
         value = tuple(value)
     accepted = {"str": str, "int": int, "float": float, "tuple[str, ...]": tuple}[kind]
     if not isinstance(value, accepted) or isinstance(value, bool):
-        raise ConfigError(f"{key} must be of type {kind}, not {value!r}", where=origin)
-    if isinstance(value, int | float) and value <= 0:
-        raise ConfigError(f"{key} must be above 0, not {value!r}", where=origin)
+        wanted = (
+            'a list of strings, like ["/opt"]' if kind.startswith("tuple") else f"of type {kind}"
+        )
+        raise ConfigError(f"{key} must be {wanted}, not {value!r}", where=origin)
+    if isinstance(value, int | float) and not 0 < value < math.inf:
+        raise ConfigError(f"{key} must be a number above 0, not {value!r}", where=origin)
     allowed = ALLOWED_VALUES.get(key)
     if allowed is not None and value not in allowed:
         raise ConfigError(f"{key} must be one of {', '.join(allowed)}, not {value!r}", where=origin)

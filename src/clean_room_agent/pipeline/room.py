@@ -29,6 +29,7 @@ class TaskRoom:
     run_id: RunId
     config: Config
     progress: Progress
+    note: Callable[[str], None]
 
     @property
     def root(self) -> Path:

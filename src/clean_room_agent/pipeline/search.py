@@ -21,6 +21,11 @@ PAIR_SHARE = 0.4
 MAX_PLAUSIBLE = 40
 LOG_BATCH = 256
 
+EXHAUSTED = "every candidate was tried"
+OUT_OF_TIME = "the time is up"
+OUT_OF_CANDIDATES = "the candidate limit is reached"
+FOUND = "plausible patches found"
+
 Log = Callable[[list[tuple[PatchCandidate, Trial]]], None]
 Progress = Callable[[str, int, int, str], None]
 
@@ -32,7 +37,7 @@ class Search:
     plausible: list[PatchCandidate] = field(default_factory=list)
     tried: int = 0
     seconds: float = 0.0
-    stopped: str = "exhausted"
+    stopped: str = EXHAUSTED
     singles: list[tuple[PatchCandidate, float]] = field(default_factory=list)
     test_sources: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -58,7 +63,6 @@ def search(
     _drain(warm, singles, clock.singles(), result, log, progress, limits)
     if not result.plausible and result.tried < limits.max_candidates:
         pairs = propose_pairs(result.singles, sources)
-        result.stopped = "exhausted"
         _drain(warm, pairs, clock.whole(), result, log, progress, limits)
     result.seconds = clock.elapsed()
     return result
@@ -99,6 +103,7 @@ def _drain(
 ) -> None:
     batch: list[tuple[PatchCandidate, Trial]] = []
     room = islice(_until(candidates, lambda: deadline), limits.max_candidates - result.tried)
+    result.stopped = EXHAUSTED
     for candidate, trial in warm.try_candidates(room):
         result.tried += 1
         batch.append((candidate, trial))
@@ -110,12 +115,15 @@ def _drain(
         if len(batch) >= LOG_BATCH:
             log(batch)
             batch = []
-        progress("trying candidates", result.tried, 0, f"{len(result.plausible)} plausible")
+        left = max(0.0, deadline - time.monotonic())
+        detail = f"{len(result.plausible)} plausible, at most {left:.0f} s left"
+        progress("trying candidates", result.tried, 0, detail)
         if time.monotonic() > deadline or len(result.plausible) >= MAX_PLAUSIBLE:
-            result.stopped = "plausible patches found" if result.plausible else "time"
             break
     if result.tried >= limits.max_candidates:
-        result.stopped = "candidates"
+        result.stopped = OUT_OF_CANDIDATES
+    elif time.monotonic() > deadline:
+        result.stopped = FOUND if result.plausible else OUT_OF_TIME
     if batch:
         log(batch)
 

@@ -67,6 +67,7 @@ class SolveResult:
     targets: Targets
     before: TestRun
     search: Search
+    ranked: tuple[Patch, ...]
     worktree: Path | None
     seconds: float
     package_id: str
@@ -91,6 +92,9 @@ def solve(room: TaskRoom, work: SolveInput) -> SolveResult:
         room.raw.append_task(task)
         for path in work.base.left_out:
             room.event("task.path_left_out", {"path": path}, task.task_id)
+        if work.base.uncommitted:
+            paths = sorted(work.base.uncommitted)
+            room.event("task.uncommitted", {"paths": paths}, task.task_id)
         place = stack.enter_context(open_workplace(room, work.base, task.task_id))
         return _walk(room, work, place, session, started)
 
@@ -103,6 +107,7 @@ def _walk(
     session.put("phase", "baseline")
     before = tests.baseline(place.tree)
     targets = choose_targets(before, work.fix, work.task.text)
+    _note_collection_errors(room, before, targets)
     session.put("phase", "trace")
     spectrum = tests.trace(place.tree, targets, before)
     session.put("phase", "context")
@@ -113,6 +118,7 @@ def _walk(
     session.put("phase", "grade")
     graded = _Grading(room, work, isolation, targets, before, attempt_id)
     patch, validation = graded.best(found, place.tree)
+    patches = tuple(graded.patches)
     if patch is not None:
         place.keep(patch.replacements)
     return SolveResult(
@@ -121,10 +127,20 @@ def _walk(
         targets=targets,
         before=before,
         search=found,
+        ranked=patches,
         worktree=place.tree if patch is not None else None,
         seconds=time.monotonic() - started,
         package_id=package_id,
     )
+
+
+def _note_collection_errors(room: TaskRoom, before: TestRun, targets: Targets) -> None:
+    """Say at once what cannot even be collected: that is rarely mended by an edit of a template."""
+    for result in before.results:
+        if result.test_id in targets.fail_to_pass and "::" not in result.test_id:
+            lines = [line for line in result.detail.splitlines() if line.startswith("E ")]
+            said = lines[0][1:].strip() if lines else "see cra trace"
+            room.note(f"{result.test_id} cannot be collected: {said}")
 
 
 def _isolate(room: TaskRoom, task: Task) -> SandboxIsolation:
@@ -201,25 +217,33 @@ class _Tests:
             )
 
 
+def _split_paths(spectrum: Spectrum, targets: Targets) -> tuple[list[str], list[str]]:
+    """Split the traced Python files into those that may be mended and those of the tests."""
+    test_files = {test_id.split("::", 1)[0] for test_id in targets.fail_to_pass}
+    sources: list[str] = []
+    tests: list[str] = []
+    for path in sorted({*spectrum.lines, *test_files}):
+        if path.endswith(".py"):
+            _, flags = screen_replacements([Replacement(path, 0, 0, b"", "")])
+            (tests if path in test_files or flags else sources).append(path)
+    return sources, tests
+
+
 def _read_sources(
     tree: Path, spectrum: Spectrum, targets: Targets
 ) -> tuple[dict[str, bytes], dict[str, bytes]]:
     """Read the traced files, apart from those that hold the tests themselves."""
-    test_files = {test_id.split("::", 1)[0] for test_id in targets.fail_to_pass}
-    sources: dict[str, bytes] = {}
-    tests: dict[str, bytes] = {}
-    for path in sorted({*spectrum.lines, *test_files}):
-        file = tree / path
-        if not file.is_file() or file.suffix != ".py":
-            continue
-        _, flags = screen_replacements([Replacement(path, 0, 0, b"", "")])
-        (tests if path in test_files or flags else sources)[path] = file.read_bytes()
-    return sources, tests
+    read = [
+        {path: (tree / path).read_bytes() for path in paths if (tree / path).is_file()}
+        for paths in _split_paths(spectrum, targets)
+    ]
+    return read[0], read[1]
 
 
 def _log_attempt(room: TaskRoom, task: Task, spectrum: Spectrum, targets: Targets) -> str:
     attempt_id = new_id("a")
-    scores = suspiciousness(spectrum)
+    _, tests = _split_paths(spectrum, targets)
+    scores = suspiciousness(spectrum, exclude=tests)
     room.raw.append_attempt(
         Attempt(
             attempt_id,
@@ -268,6 +292,7 @@ class _Grading:
         self._targets = targets
         self._before = before
         self._attempt_id = attempt_id
+        self.patches: list[Patch] = []
 
     def best(self, found: Search, tree: Path) -> tuple[Patch | None, Validation | None]:
         """Return the first ranked patch that a fresh tree confirms; log all of them."""
@@ -275,13 +300,13 @@ class _Grading:
             return None, None
         sources = _bytes_of(tree, found.plausible)
         ranked = rank_plausible(found.plausible, sources, Evidence(found.test_sources))
-        patches = [
+        self.patches = [
             self._log_patch(rank, entry, sources)
             for rank, entry in enumerate(ranked[:MAX_LOGGED_PATCHES], start=1)
         ]
         last: Validation | None = None
-        for patch in patches[:MAX_GRADED]:
-            self._room.progress("grading in a fresh tree", patch.rank, len(patches), "")
+        for patch in self.patches[:MAX_GRADED]:
+            self._room.progress("grading in a fresh tree", patch.rank, len(self.patches), "")
             last = self._grade(patch, sources)
             if last.verdict is ValidationVerdict.SOLVED:
                 return patch, last

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clean_room_agent.errors import NotSolvedError, TamperedError, UsageError
-from clean_room_agent.records.attempt import RunStatus, TestRun
+from clean_room_agent.records.attempt import RunStatus, TestOutcome, TestRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,8 @@ class Targets:
     other_failures: tuple[str, ...]
 
 
+# In the order in which they ran; the rest is in the log.
+FAILING_SHOWN = 5
 _REFUSALS = {
     RunStatus.NOT_STARTED: "the test command did not start",
     RunStatus.TIMEOUT: "the tests ran into the time limit",
@@ -51,7 +53,8 @@ def choose_targets(run: TestRun, named: Sequence[str], task_text: str) -> Target
     for test_id in named:
         if test_id not in known:
             raise UsageError(
-                f"--fix names an unknown test: {test_id}", hint=f"for instance {failing[0]}"
+                f"--fix names an unknown test: {test_id}",
+                hint=f"the failing ones are {', '.join(failing[:FAILING_SHOWN])}",
             )
         if test_id not in failing:
             raise NotSolvedError(f"the test named by --fix passes already: {test_id}")
@@ -63,19 +66,29 @@ def choose_targets(run: TestRun, named: Sequence[str], task_text: str) -> Target
 def _require_verdicts(run: TestRun) -> None:
     if run.status is RunStatus.TAMPERED:
         raise TamperedError(f"the tests interfere with their own verdict: {run.reason}")
-    tail = run.output_tail.decode("utf-8", "replace").strip()[-800:]
-    if run.status in _REFUSALS and not run.failed:
-        detail = run.reason or (tail.splitlines()[-1] if tail else "")
+    if run.status in _REFUSALS:
+        absent = [r.test_id for r in run.results if r.outcome is TestOutcome.ABSENT]
+        unfinished = (
+            f"; {len(absent)} tests were not reported, the first: {absent[0]}" if absent else ""
+        )
         raise UsageError(
-            f"{_REFUSALS[run.status]}: {detail}",
-            hint="run the test command by hand; limits are in [sandbox] of the configuration",
+            f"{_REFUSALS[run.status]}{unfinished}",
+            where=_last_words(run) or run.reason,
+            hint="run the command by hand, leave that test out, or see [sandbox] of the settings",
         )
     if not run.results:
         raise UsageError(
             "the test command ran no test",
-            where=tail.splitlines()[-1] if tail else "",
-            hint="check the paths and options after --test",
+            where=_last_words(run),
+            hint="check what stands after --test; paths count from the repository's root",
         )
+
+
+def _last_words(run: TestRun) -> str:
+    """Return the last lines that the test command printed; pytest says there what was wrong."""
+    # A short output stands in the head alone.
+    lines = (run.output_tail or run.output_head).decode("utf-8", "replace").splitlines()
+    return " | ".join(line.strip() for line in lines if line.strip())[-300:]
 
 
 def _is_named(test_id: str, text: str) -> bool:
