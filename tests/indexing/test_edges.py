@@ -206,3 +206,15 @@ def test_a_base_written_as_a_member_of_self_ends(tmp_path: Path) -> None:
         "        self.special = Special\n"
     )
     assert edges(_indexed(tmp_path, {"a.py": source}), "inherit") == {}
+
+
+def test_the_bases_of_a_class_do_not_depend_on_who_asked_first(tmp_path: Path) -> None:
+    root = _indexed(
+        tmp_path,
+        {
+            "a.py": "from z import B\ndef f(): B.m()\n",
+            "b.py": "from z import C\ndef g(): C.m()\n",
+            "z.py": "class A:\n    def m(self): pass\nclass B(A): pass\nclass C(B): pass\n",
+        },
+    )
+    assert edges(root, "call") == {("a.py:f", "z.py:A.m"): 0.9, ("b.py:g", "z.py:A.m"): 0.9}

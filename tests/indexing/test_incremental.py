@@ -97,6 +97,41 @@ def test_an_index_that_followed_one_change_equals_a_fresh_one(repo: GitRepo, cha
 
 
 @pytest.mark.reliability(case=82)
+@pytest.mark.parametrize("seed", range(8))
+def test_an_index_that_followed_modules_come_and_gone_equals_a_fresh_one(
+    repo: GitRepo, seed: int
+) -> None:
+    chance = random.Random(seed)
+    paths = [
+        "pkg/one.py",
+        "pkg/two.py",
+        "lib/one.py",
+        "one.py",
+        "tests/test_one.py",
+        "pkg/sub/a.py",
+    ]
+    lines = [
+        "from .one import thing", "from pkg.one import Kind as Sort", "import one",
+        "import pkg.one",
+        "from pkg import two", "from .two import *", "from . import one as first", "thing()",
+        "one.thing()", "first.thing()", "x.go()", "class Kind(Sort): pass", "from one import thing",
+        "class Sort(pkg.one.Kind):", "    def go(self): self.run(); self.alpha()",
+        "    def run(self): thing()", "def thing(): two.thing()", "class Low(Sort): pass",
+    ]  # fmt: skip
+    repo.write({f"pkg/fill{n}.py": f"def fill{n}(): pass\n" for n in range(30)})
+    index(repo.root)
+    for _ in range(8):
+        for path in chance.sample(paths, chance.choice((1, 1, 2))):
+            if (repo.root / path).exists() and chance.random() < 0.6:
+                (repo.root / path).unlink()
+            else:
+                text = "\n".join(chance.choices(lines, k=chance.randint(1, 9)))
+                repo.write({path: text + "\n"})
+        index(repo.root)
+    _assert_equals_fresh(repo)
+
+
+@pytest.mark.reliability(case=82)
 @pytest.mark.parametrize("seed", range(6))
 def test_an_index_that_followed_many_changes_equals_a_fresh_one(repo: GitRepo, seed: int) -> None:
     chance = random.Random(seed)

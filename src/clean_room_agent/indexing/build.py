@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from clean_room_agent.repo.syntax import BlobRows
 
 # Raised whenever parsing or resolution gives other rows for the same bytes.
-FORMAT = "1"
+FORMAT = "2"
 
 Progress = Callable[[str, int, int], None]
 BlobKey = tuple[str, str | None]
@@ -282,7 +282,7 @@ def _write_files(
         blob_pk = plan.blob_keys[file.blob_id, file.language]
         if before is None:
             key, next_key = next_key, next_key + 1
-            update.everything = True
+            update.added.append(key)
         else:
             key = before.file_pk
             if before.blob_pk != blob_pk:
@@ -300,7 +300,7 @@ def _write_files(
     gone = [*plan.removed, *(path for path in stale if path in plan.stored)]
     if gone:
         writer.delete_files(plan.stored[path].file_pk for path in gone)
-        update.everything = True
+        update.removed = [plan.stored[path] for path in gone]
     writer.replace_files(rows)
     return update
 

@@ -6,7 +6,9 @@ know: how a name is resolved (`resolve`) or a module found (`modules`).
 A change of one file touches the edges of: the file itself; files that name (call, inherit,
 import, or call something on) a symbol that appeared or went away; and files whose classes derive
 from one whose own bases may be others now. Everyone else's edges into the file are only
-renumbered. When files come or go imports may mean other files, so all edges are made again.
+renumbered. A Python module that comes or goes touches those that import a module of its name,
+whoever uses what they import, and whoever calls a method of a name that it defines. When other
+files come or go imports may mean anything, so all edges are made again.
 """
 
 from __future__ import annotations
@@ -36,23 +38,27 @@ _TEST_AFFIX = re.compile(
 
 @dataclass(slots=True)
 class EdgeUpdate:
-    """Which files got other content: key to the blob before and the blob after."""
+    """Which files got other content (key to the blob before and after), came, or went."""
 
     everything: bool = False
     moved: dict[int, tuple[int, int]] = field(default_factory=dict)
+    added: list[int] = field(default_factory=list)
+    removed: list[StoredFile] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.everything or self.moved or self.added or self.removed)
 
 
 def update_edges(
     repository: Repository, writer: CuratedWriter, facts: CuratedFacts, update: EdgeUpdate
 ) -> None:
     """Make the edges those that a fresh index of the present files would have."""
-    if not update.everything and not update.moved:
+    if update.is_empty:
         return
     files = facts.read_files()
-    paths = {file.file_pk: path for path, file in files.items()}
-    chosen: set[int] | None = None
-    changed_manifest = any(posixpath.basename(paths[key]) in MANIFESTS for key in update.moved)
-    if not update.everything and not changed_manifest and len(update.moved) <= _MAX_CHANGED_FILES:
+    chosen = None
+    if not update.everything and _is_local(files, update):
         chosen = _touched(facts, files, update)
         if len(chosen) * 3 > len(files):
             chosen = None
@@ -61,6 +67,7 @@ def update_edges(
     else:
         for key, (before, after) in update.moved.items():
             writer.replace_ordinals(key, _renumbered(facts, before, after))
+    paths = {file.file_pk: path for path, file in files.items()}
     resolver = Resolver(files, facts, _read_manifests(repository, files))
     stems = _stems(files)
     rows: list[EdgeValues] = []
@@ -81,17 +88,44 @@ def update_edges(
 # which edges a change can touch -----------------------------------------------------------------
 
 
+def _is_local(files: Mapping[str, StoredFile], update: EdgeUpdate) -> bool:
+    """Whether what the change can touch is found by names."""
+    keys = {*update.moved, *update.added}
+    if len(keys) + len(update.removed) > _MAX_CHANGED_FILES:
+        return False
+    moved = [file for file in files.values() if file.file_pk in update.moved]
+    others = [file for file in files.values() if file.file_pk in update.added] + update.removed
+    if any(posixpath.basename(file.path) in MANIFESTS for file in moved + others):
+        return False
+    return all(file.language is None or _module_name(file) for file in others)
+
+
+def _module_name(file: StoredFile) -> str:
+    """Give the last part of the name of a plain Python module; a package means more than that."""
+    stem, dot, ending = posixpath.basename(file.path).rpartition(".")
+    plain = file.language == "python" and dot and ending == "py" and "." not in stem
+    return stem if plain and stem != "__init__" else ""
+
+
 def _touched(facts: CuratedFacts, files: Mapping[str, StoredFile], update: EdgeUpdate) -> set[int]:
     keys_of_blob: dict[int, list[int]] = defaultdict(list)
     for file in files.values():
         keys_of_blob[file.blob_pk].append(file.file_pk)
-    touched = set(update.moved)
+    touched = {*update.moved, *update.added}
     names: set[str] = set()
     rebased: set[int] = set()
     for key, (before, after) in update.moved.items():
         names |= _changed_names(facts, before, after)
         if _bases(facts, before) != _bases(facts, after):
             rebased.add(key)
+    others = [file for file in files.values() if file.file_pk in update.added] + update.removed
+    for file in others:
+        if module := _module_name(file):
+            names |= {fact.name for fact in facts.symbols_of(file.blob_pk) if fact.kind == "method"}
+            for blob, name, alias in facts.importers_of_module(module):
+                names |= {part for part in (module, name, alias) if part}
+                rebased.update(keys_of_blob.get(blob, ()))
+            touched |= _tests_named_after(file, files)
     if "*" in names:
         # What a star import brought in is not written down; anyone may have used it.
         return {file.file_pk for file in files.values()}
@@ -106,10 +140,11 @@ def _touched(facts: CuratedFacts, files: Mapping[str, StoredFile], update: EdgeU
         touched.update(keys_of_blob.get(blob, ()))
     for blob in facts.blobs_naming(names, kind="inherit"):
         rebased.update(keys_of_blob.get(blob, ()))
+    derived: set[int] = set()
     while rebased:
-        touched |= rebased
-        rebased = facts.inheritors_of(rebased) - touched
-    return touched
+        derived |= rebased
+        rebased = facts.inheritors_of(rebased) - derived
+    return touched | derived
 
 
 def _changed_names(facts: CuratedFacts, before: int, after: int) -> set[str]:
@@ -185,6 +220,17 @@ def _add_tests(
             tests[target] = _TEST_BY_NAME_ONLY, 1
     for target, value in tests.items():
         edges["test", None, target, None] = value
+
+
+def _tests_named_after(file: StoredFile, files: Mapping[str, StoredFile]) -> set[int]:
+    """The test files that may be named after this one."""
+    wanted = posixpath.basename(file.path).split(".")[0].lower()
+    return {
+        other.file_pk
+        for path, other in files.items()
+        if other.is_test
+        and _TEST_AFFIX.sub("", posixpath.basename(path).rpartition(".")[0]).lower() == wanted
+    }
 
 
 def _read_manifests(repository: Repository, files: Mapping[str, StoredFile]) -> dict[str, bytes]:

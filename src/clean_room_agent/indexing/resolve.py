@@ -217,7 +217,8 @@ class Resolver:
                 if enclosing is not None:
                     places, confidence = self._resolve(path, name, receiver, enclosing, kind)
                     if confidence >= UNIQUE:
-                        bases[enclosing].extend(place for place in places if place != owner)
+                        me = path, enclosing
+                        bases[enclosing].extend(place for place in places if place != me)
             for ordinal, places in bases.items():
                 self._bases[path, ordinal] = places
         return self._bases[owner]

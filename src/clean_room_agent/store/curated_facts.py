@@ -250,6 +250,14 @@ class CuratedFacts:
             )
         return rows
 
+    def importers_of_module(self, name: str) -> list[tuple[int, str, str]]:
+        """Imports of or from any module whose dotted name may end so: blob, name, alias."""
+        return self._connection.execute(
+            "SELECT blob_pk, name, alias FROM imports"
+            " WHERE module = ?1 OR module LIKE '%.' || ?1 OR name = ?1",
+            (name,),
+        ).fetchall()
+
     def inheritors_of(self, file_pks: Iterable[int]) -> set[int]:
         """The files that hold a class derived from one in the named files."""
         return {

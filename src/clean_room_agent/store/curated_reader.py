@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from clean_room_agent.errors import CraError
+from clean_room_agent.errors import CraError, UsageError
 from clean_room_agent.records.code import (
     BlobId,
     CommitId,
@@ -139,7 +139,8 @@ class CochangeRow:
 class CuratedReader:
     """An open read-only view of the index. Use as a context manager; it has no write method.
 
-    Raises: `CraError` with the hint `cra index` where there is no index or it holds no file.
+    Raises: `CraError` with the hint `cra index` where there is no complete index, `UsageError`
+    where there is one and the repository has no file for it.
     """
 
     def __init__(self, repo_path: Path) -> None:
@@ -149,7 +150,11 @@ class CuratedReader:
             raise CraError("the index is not complete", where=str(repo_path), hint="cra index")
         if self._connection.execute("SELECT 1 FROM files LIMIT 1").fetchone() is None:
             self._connection.close()
-            raise CraError("the index holds no file", where=str(repo_path), hint="cra index")
+            raise UsageError(
+                "the repository has no file that can be indexed",
+                where=str(repo_path),
+                hint="add files, then cra index; `cra why PATH` says why one is left out",
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -236,9 +241,20 @@ class CuratedReader:
         values = (file_pk, SymbolKind.VARIABLE, SymbolKind.CONSTANT)
         return self._read_symbols(where, "s.ordinal", values, limit=-1)
 
+    def read_symbols_in(self, file_pk: int, name: str) -> list[SymbolRow]:
+        """Definitions of exactly this name in one file, by ordinal."""
+        where = "f.file_pk = ? AND s.name = ?"
+        return self._read_symbols(where, "s.ordinal", (file_pk, name), limit=-1)
+
     def read_symbols_named(self, name: str, *, limit: int) -> list[SymbolRow]:
         """Definitions of exactly this name, in path order, the first `limit`."""
         return self._read_symbols("s.name = ?", "f.path, s.ordinal", (name,), limit)
+
+    def read_symbols_owned(self, owner: str, name: str, *, limit: int) -> list[SymbolRow]:
+        """Definitions of this name inside an `owner`, in path order, the first `limit`."""
+        tail = f".{owner}.{name}"
+        where = "s.name = ? AND substr('.' || s.qualified_name, ?) = ?"
+        return self._read_symbols(where, "f.path, s.ordinal", (name, -len(tail), tail), limit)
 
     def search_symbols_any_case(self, name: str, *, limit: int) -> list[SymbolRow]:
         """Definitions of this name in any case, in path order. Scans the symbol table."""
