@@ -42,10 +42,10 @@ def test_runs_that_disagree_are_flaky(tmp_path, isolation) -> None:
     text = f"""
         import os
         def total(xs):
-            if xs: return 3
+            if not xs: return 0
             if os.path.exists({str(mark)!r}): return 1
             open({str(mark)!r}, "w").close()
-            return 0
+            return 3
     """
     tree = write_project(tmp_path, {"test_sum.py": TESTS, "lib.py": text})
     graded = grade(pytest_command(), tree, isolation, EXPECTED, LIMITS)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import itertools
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -28,7 +30,11 @@ def open_runner(tree, isolation, failing, passing=(), mode="auto", **named) -> W
 
 
 def outcomes(runner: WarmRunner, candidates: list[PatchCandidate]) -> list[TrialOutcome]:
-    return [trial.outcome for _, trial in runner.try_candidates(candidates)]
+    """The last outcome of each candidate; its trials may end in any order."""
+    counted = itertools.count()
+    named = [replace(c, normal_form=f"{next(counted)} {c.normal_form}") for c in candidates]
+    last = {c.candidate_id: trial.outcome for c, trial in runner.try_candidates(named)}
+    return [last[c.candidate_id] for c in named]
 
 
 CLIP = "def clip(x):\n    return x + 1\n"
@@ -67,11 +73,12 @@ def test_each_outcome_on_a_plain_function(tmp_path, isolation, mode) -> None:
         found = list(runner.try_candidates(tried))
         assert runner.cold_trials == 0
         assert runner.state.batch is (mode == "auto")
-    assert [c for c, _ in found] == tried
-    got = {body: trial.outcome for body, (_, trial) in zip(bodies, found, strict=True)}
-    assert got == bodies
-    assert found[1][1].test_id == "test_a.py::test_low"
-    assert found[0][1].candidate_id == tried[0].candidate_id
+    assert len(found) == len(tried)
+    trials = {c.candidate_id: trial for c, trial in found}
+    assert all(candidate_id == trial.candidate_id for candidate_id, trial in trials.items())
+    ordered = [trials[c.candidate_id] for c in tried]
+    assert dict(zip(bodies, (trial.outcome for trial in ordered), strict=True)) == bodies
+    assert ordered[1].test_id == "test_a.py::test_low"
 
 
 def test_loops_that_swallow_everything_are_ended(tmp_path, isolation, mode) -> None:
@@ -310,14 +317,102 @@ def test_results_cached_by_one_candidate_are_not_seen_by_the_next(tmp_path, isol
         assert outcomes(runner, tried) == [FAILED, PLAUSIBLE, FAILED]
 
 
-def test_a_function_that_ran_at_import_is_imported_anew(tmp_path, isolation) -> None:
-    lib = "def make():\n    return [1]\nTABLE = make()\n"
+MAKE = "def make():\n    return [1]\nTABLE = make()\n"
+
+
+def test_a_function_that_ran_at_import_is_tried_warm_and_then_imported(tmp_path, isolation) -> None:
     tests = "from lib import TABLE\ndef test_a(): assert TABLE == [2]\n"
-    tree = clip_project(tmp_path, tests, lib)
+    tree = clip_project(tmp_path, tests, MAKE)
     with open_runner(tree, isolation, ["test_a"]) as runner:
         tried = [candidate(tree, "lib.py", "[1]", text) for text in ("[2]", "[3]", "[2", "exit()")]
-        assert outcomes(runner, tried) == [PLAUSIBLE, FAILED, INVALID, FAILED]
+        found = list(runner.try_candidates(tried))
         assert runner.cold_trials == 3
+    first, again = found[:4], found[4:]
+    assert sorted(c.summary for c, _ in first) == sorted(c.summary for c in tried)
+    assert {c.summary: t.outcome for c, t in first} == {
+        tried[0].summary: FAILED,  # what is in TABLE stays as it was
+        tried[1].summary: FAILED,
+        tried[2].summary: INVALID,
+        tried[3].summary: FAILED,
+    }
+    assert {c.summary: t.outcome for c, t in again} == {
+        tried[0].summary: PLAUSIBLE,
+        tried[1].summary: FAILED,
+        tried[3].summary: FAILED,
+    }
+
+
+def test_what_is_plausible_warm_is_confirmed_where_import_may_matter(tmp_path, isolation) -> None:
+    lib = MAKE.replace("[1]", "[1, 2]") + "def first():\n    return make()[0]\n"
+    tests = "import lib\ndef test_a(): assert lib.first() == 2\n"
+    tests += "def test_b(): assert len(lib.TABLE) == 2\n"
+    tree = clip_project(tmp_path, tests, lib)
+    good, bad = (candidate(tree, "lib.py", "[1, 2]", text) for text in ("[2, 1]", "[2]"))
+    with open_runner(tree, isolation, ["test_a"], ["test_b"]) as runner:
+        found = [(c.summary, t.outcome) for c, t in runner.try_candidates([bad, good])]
+        assert runner.cold_trials == 2
+    assert found == [(bad.summary, BROKE), (good.summary, PLAUSIBLE)]
+
+
+def test_endless_loops_at_import_and_in_cold_trials_end_quickly(tmp_path, isolation) -> None:
+    lib = "N = 2\ndef clip(x):\n    while x > N + 1:\n        x -= 1\n    return x + 1\n"
+    lib += "TOP = clip(N)\n"
+    tests = CLIP_TESTS + "    def test_top(): assert __import__('lib').TOP == 3\n"
+    tree = clip_project(tmp_path, tests, lib)
+    texts = ["N = float('-inf')", "N = -10**9", "N = 1"]
+    tried = [candidate(tree, "lib.py", "N = 2", text) for text in texts]
+    with open_runner(tree, isolation, ["test_high"], ["test_low"]) as runner:
+        list(runner.try_candidates(tried[-1:]))  # the cold process is up
+        begin = time.monotonic()
+        found = {c.summary: t.outcome for c, t in runner.try_candidates(tried)}
+        assert time.monotonic() - begin < 5
+    assert list(found.values()) == [TIMEOUT, TIMEOUT, PLAUSIBLE]
+
+
+def test_what_was_under_way_for_a_caller_who_stopped_is_not_answered(tmp_path, isolation) -> None:
+    tree = clip_project(tmp_path, "from lib import A\ndef test_a(): assert A == 3\n", "A = 1\n")
+    tried = [candidate(tree, "lib.py", "A = 1", f"A = {n}") for n in range(1, 60)]
+    good = candidate(tree, "lib.py", "A = 1", "A = 2 + 1")
+    with open_runner(tree, isolation, ["test_a"]) as runner:
+        for _ in runner.try_candidates(tried):
+            break
+        assert outcomes(runner, [good]) == [PLAUSIBLE]
+        assert runner.cold_trials < 8
+
+
+def test_a_conftest_that_imports_the_project_is_started_anew_each_time(tmp_path, isolation) -> None:
+    tree = write_project(
+        tmp_path / "tree",
+        {
+            "lib.py": "A = 1\n",
+            "conftest.py": "import lib, pytest\n@pytest.fixture\ndef a(): return lib.A\n",
+            "test_a.py": "def test_a(a): assert a == 2\n",
+        },
+    )
+    tried = [candidate(tree, "lib.py", "A = 1", text) for text in ("A = 2", "A = 3")]
+    with open_runner(tree, isolation, ["test_a"]) as runner:
+        assert outcomes(runner, tried) == [PLAUSIBLE, FAILED]
+
+
+def test_only_passing_tests_that_cover_the_edited_file_are_asked(tmp_path, isolation, mode) -> None:
+    files = {"lib.py": CLIP, "more.py": "def cap():\n    return 9\n"}
+    tests = """
+        import lib, more
+        def test_high(): assert lib.clip(5) == 3
+        def test_low(): assert lib.clip(1) == 2
+        def test_cap(): assert more.cap() == 9 and lib.clip(0) == 1
+    """
+    tree = write_project(tmp_path / "tree", {**files, "test_a.py": tests})
+    low, cap = "test_a.py::test_low", "test_a.py::test_cap"
+    coverage = {"lib.py": [low], "more.py": [cap]}
+    one = candidate(tree, "lib.py", "return x + 1", "return min(x + 1, 3) if x else 0")
+    two = candidate(tree, "more.py", "9", "8")
+    both = PatchCandidate(one.replacements + two.replacements, "t", "s", 1, 1.0, 1.0, "both")
+    named = {"passing": ["test_low", "test_cap"], "mode": mode}
+    with open_runner(tree, isolation, ["test_high"], coverage=coverage, **named) as runner:
+        assert outcomes(runner, [one, both]) == [PLAUSIBLE, BROKE]
+    with open_runner(tree, isolation, ["test_high"], **named) as runner:
+        assert outcomes(runner, [one]) == [BROKE]
 
 
 def test_a_failing_test_that_is_not_collected_can_be_repaired(tmp_path, isolation) -> None:

@@ -32,14 +32,22 @@ Progress = Callable[[str, int, int, str], None]
 
 @dataclass(slots=True)
 class Search:
-    """What a search did. `stopped` names why it ended."""
+    """What a search did. `stopped` names why it ended.
+
+    `last` holds each candidate with how far it got in its last trial: one that changes code which
+    ran at import may be tried twice, the second time in a process that imports anew.
+    """
 
     plausible: list[PatchCandidate] = field(default_factory=list)
-    tried: int = 0
     seconds: float = 0.0
     stopped: str = EXHAUSTED
-    singles: list[tuple[PatchCandidate, float]] = field(default_factory=list)
+    last: dict[str, tuple[PatchCandidate, float]] = field(default_factory=dict)
     test_sources: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def tried(self) -> int:
+        """Distinct candidates that were tried."""
+        return len(self.last)
 
 
 def search(
@@ -62,7 +70,7 @@ def search(
     singles = propose(sources, spectrum, test_sources=test_sources)
     _drain(warm, singles, clock.singles(), result, log, progress, limits)
     if not result.plausible and result.tried < limits.max_candidates:
-        pairs = propose_pairs(result.singles, sources)
+        pairs = propose_pairs(list(result.last.values()), sources)
         _drain(warm, pairs, clock.whole(), result, log, progress, limits)
     result.seconds = clock.elapsed()
     return result
@@ -105,9 +113,8 @@ def _drain(
     room = islice(_until(candidates, lambda: deadline), limits.max_candidates - result.tried)
     result.stopped = EXHAUSTED
     for candidate, trial in warm.try_candidates(room):
-        result.tried += 1
+        result.last[candidate.candidate_id] = (candidate, progress_of(trial))
         batch.append((candidate, trial))
-        result.singles.append((candidate, progress_of(trial)))
         if trial.outcome is TrialOutcome.PLAUSIBLE:
             if not result.plausible:
                 deadline = min(deadline, time.monotonic() + limits.tie_break_seconds)

@@ -202,7 +202,11 @@ class _Tests:
         limits = replace(
             room.limits(), wall_seconds=room.config.solve.seconds + room.config.sandbox.test_seconds
         )
-        settings = WarmSettings(failing=targets.fail_to_pass, passing=spectrum.passing)
+        settings = WarmSettings(
+            failing=targets.fail_to_pass,
+            passing=spectrum.passing,
+            coverage=_passing_tests_by_file(spectrum),
+        )
         with WarmRunner(self._command, tree, self._isolation, settings, limits) as warm:
             if warm.state is not None:
                 room.event("warm.started", asdict(warm.state), self._task.task_id)
@@ -215,6 +219,14 @@ class _Tests:
                 log=lambda batch: self._room.raw.append_trials(attempt_id, batch),
                 progress=self._room.progress,
             )
+
+
+def _passing_tests_by_file(spectrum: Spectrum) -> dict[str, frozenset[str]]:
+    """Return for each traced file the passing tests that ran any of its lines."""
+    passing = frozenset(spectrum.passing)
+    return {
+        path: frozenset().union(*lines.values()) & passing for path, lines in spectrum.lines.items()
+    }
 
 
 def _split_paths(spectrum: Spectrum, targets: Targets) -> tuple[list[str], list[str]]:

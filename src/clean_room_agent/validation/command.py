@@ -104,7 +104,7 @@ def _split(text: str) -> tuple[str, ...]:
     if _ASSIGNMENT.match(words[0]):
         raise UsageError(
             f"the test command starts with a variable ({words[0].split('=')[0]}=...)",
-            hint="put variables in [sandbox.environment] of the config, and give the command alone",
+            hint="give the command alone; tests run in an environment of their own",
         )
     if _SHELL_WORDS.intersection(words):
         raise UsageError(

@@ -49,7 +49,7 @@ def grade(
     expectations: Expectations,
     limits: Limits,
 ) -> Validation:
-    """Run every expected test in `tree`; SOLVED needs each one individually reported passed.
+    """Run the whole command in `tree`; SOLVED needs each expected test reported passed.
 
     What the verdict hangs on is run twice: the tests that came to pass, or those that broke.
 
@@ -59,7 +59,7 @@ def grade(
     """
     if not expectations.fail_to_pass:
         raise ValueError("nothing is expected to pass, so nothing can be graded")
-    first = run_tests(command, tree, isolation, limits, select=expectations.all_ids)
+    first = run_tests(command, tree, isolation, limits)
     verdict, reason = judge(first, expectations)
     if verdict is ValidationVerdict.SOLVED or _only_stays_broken(first, expectations):
         # The repeat asks what the verdict hangs on, not the whole suite again.

@@ -19,7 +19,8 @@ from clean_room_agent.records.task import Limits, TestCommand
 from clean_room_agent.validation.channel import Job, Runner
 from clean_room_agent.validation.isolation import Isolation
 
-_SCRIPTS = ("meter", "children", "sources", "swap", "direct", "suite", "warm_server", "tracer")
+_ENTRY = "tracer"
+_SCRIPTS = ("meter", "children", "sources", "swap", "direct", "limits", "suite", "warm_server")
 COLLECTION = ""
 
 
@@ -116,7 +117,8 @@ def _run(
 ) -> None:
     deadline = time.monotonic() + limits.wall_seconds
     started = traced.ended = False
-    with Runner.start(command, tree, isolation, limits, Job("tracer", _SCRIPTS, job)) as runner:
+    entry = Job(_ENTRY, (*_SCRIPTS, _ENTRY), job)
+    with Runner.start(command, tree, isolation, limits, entry) as runner:
         while not runner.ended and (left := deadline - time.monotonic()) > 0:
             record = runner.receive(left)
             if record is None:

@@ -12,29 +12,20 @@ from __future__ import annotations
 
 import functools
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from .children import Ending, lines_of
 from .direct import Test
+from .limits import Seen, TestLimits
 from .meter import Meter, guard_memory, timed
 
 if TYPE_CHECKING:
     from .children import Emit
 
 _MEASURE_SECONDS = 10.0
-_TICKS_LEAST_PASSING = 20_000
-_TICKS_LEAST_FAILING = 200_000
+_SLOW_SECONDS = 3.0
 _UNLIMITED_TICKS = 1 << 60
 _STALL_SECONDS = 90.0
-
-
-class Seen(NamedTuple):
-    """What one test did in the unpatched tree."""
-
-    passed: bool
-    seconds: float
-    ticks: int
-    detail: str = ""
 
 
 class Suite:
@@ -55,8 +46,26 @@ class Suite:
         self.memory_bytes = 1 << 29
         self.meter = Meter()
         self.meter.start(_UNLIMITED_TICKS)
-        self.patience = 1.0
+        self.limits = TestLimits()
+        self._shares_state = False
+        self._kept: dict[tuple[str, ...], list[str]] = {}
+        self._coverage: dict[str, list[str]] | None = None
         self.close = [fd]
+
+    def cover(self, coverage: dict[str, list[str]] | None) -> None:
+        """Say which passing tests run which file; the others need not be asked about it."""
+        self._coverage = coverage
+
+    def order_for(self, paths: list[str]) -> list[str]:
+        """Return the tests to ask about a change of `paths`; all, where that is not known."""
+        known = self._coverage
+        if known is None or self._shares_state or any(path not in known for path in paths):
+            return self.order
+        key = tuple(sorted(set(paths)))
+        if key not in self._kept:
+            asked = set(self.failing).union(*(known[path] for path in key))
+            self._kept[key] = [i for i in self.order if i in asked]
+        return self._kept[key]
 
     # -- the unpatched tree ------------------------------------------------------------------
 
@@ -72,21 +81,33 @@ class Suite:
             again = self._wrong(in_file_order)
             if len(again) < len(wrong):
                 self.order, wrong = in_file_order, again
+                self._shares_state = True
         if wrong:
             self.excluded += wrong
             self.order = [i for i in self.order if i not in wrong]
             self.failing = [i for i in self.failing if i not in wrong]
             self.passing = [i for i in self.passing if i not in wrong]
             self.measure()
+        self.limits.learn({i: self.seen[i] for i in self.order}, self.failing)
 
     def _wrong(self, order: list[str]) -> list[str]:
         self.seen = self._observe(order)
         goal = set(self.failing)
         return [i for i in order if self.seen[i].passed is (i in goal)]
 
-    def measure(self) -> None:
-        """Observe the unpatched tree again: times and ticks change when files are instrumented."""
-        self.seen = self._observe(self.order)
+    def measure(self, paths: list[str] | None = None) -> None:
+        """Observe the unpatched tree again: times and ticks change when files are instrumented.
+
+        Shows too whether the tests of one file, without the others, still behave as told.
+        """
+        goal = set(self.failing)
+        for order in [self.order_for([p]) for p in paths] if paths else [self.order]:
+            seen = self._observe(order)
+            if len(order) < len(self.order) and any(seen[i].passed is (i in goal) for i in order):
+                self._shares_state = True
+                seen = self._observe(self.order)
+            self.seen.update(seen)
+        self.limits.learn({i: self.seen[i] for i in self.order}, self.failing)
 
     def _observe(self, order: list[str]) -> dict[str, Seen]:
         seen: dict[str, Seen] = {}
@@ -98,7 +119,7 @@ class Suite:
                 seen[test_id] = Seen(*values)
             done = sum(1 for i in rest if i in seen)
             if done < len(rest):
-                seen[rest[done]] = Seen(False, _MEASURE_SECONDS, 0, ending.detail)
+                seen[rest[done]] = Seen(False, _MEASURE_SECONDS, -1, ending.detail)
                 done += 1
             rest = rest[done:]
         return seen
@@ -118,7 +139,9 @@ class Suite:
             emit([test_id, verdict.passed, seconds, ticks, verdict.detail])
 
     def repeats(self) -> bool:
-        """Whether one process can run the sequence twice with equal verdicts."""
+        """Whether one process can run the sequence twice with equal verdicts; no for slow tests."""
+        if sum(self.seen[i].seconds for i in self.order) > _SLOW_SECONDS:
+            return False  # beside them a fork costs nothing, and asking costs two whole rounds
         known = [(i, self.seen[i].passed) for i in self.order]
         got: list[tuple[str, bool]] = []
         ending = Ending()
@@ -133,34 +156,17 @@ class Suite:
 
     # -- a patched tree, in a child ----------------------------------------------------------
 
-    def cpu_limit(self, test_id: str) -> float:
-        """CPU seconds for one test: from its own time, and generous where a bug ends it early."""
-        seen = self.seen[test_id]
-        slowest = max([self.seen[i].seconds for i in self.passing], default=0.1)
-        if test_id in self.failing:
-            known = 0.0 if seen.seconds >= _MEASURE_SECONDS or seen.ticks < 0 else seen.seconds
-            limit = max(0.5, 5 * known, min(5.0, 5 * slowest))
-        else:
-            limit = max(0.3, 10 * seen.seconds)
-        return limit * self.patience
-
-    def tick_cap(self, test_id: str) -> int:
-        """Loop ticks for one test, from its count in the unpatched tree."""
-        seen = self.seen[test_id]
-        least = _TICKS_LEAST_FAILING if test_id in self.failing else _TICKS_LEAST_PASSING
-        return max(least, 10 * seen.ticks)
-
-    def evaluate(self, copied: bool) -> tuple[str, str, str]:
+    def evaluate(self, order: list[str], copied: bool) -> tuple[str, str, str]:
         """Run the sequence until a test speaks against it: (outcome, test id, detail)."""
-        for test_id in self.order:
+        for test_id in order:
             outcome = self._outcome(test_id, copied)
             if outcome is not None:
                 return outcome
         return ("plausible", "", "")
 
     def _outcome(self, test_id: str, copied: bool) -> tuple[str, str, str] | None:
-        self.meter.start(self.tick_cap(test_id))
-        with timed(self.cpu_limit(test_id)):
+        self.meter.start(self.limits.ticks(test_id))
+        with timed(self.limits.cpu_seconds(test_id)):
             verdict = self.tests[test_id].run(copy_params=copied)
         if self.meter.overruns:
             return ("timeout", test_id, "loop limit")
@@ -182,8 +188,8 @@ class Suite:
     def is_clean(self, cheap: list[str]) -> bool:
         """Whether the unpatched tree, in this used process, still gives the known verdicts."""
         for test_id in cheap:
-            self.meter.start(self.tick_cap(test_id))
-            with timed(self.cpu_limit(test_id)):
+            self.meter.start(self.limits.ticks(test_id))
+            with timed(self.limits.cpu_seconds(test_id)):
                 verdict = self.tests[test_id].run(copy_params=True)
             if verdict.passed is not self.seen[test_id].passed:
                 return False

@@ -1,8 +1,8 @@
 """Live functions of the tree, and new code for them.
 
 Takes: root, `BaseFile`s, edits. Gives: prepared candidates; `applied` for a while.
-Does not know: tests. A function that ran while modules were imported is never swapped: what it
-then returned may live on in module state.
+Does not know: tests. A function that ran while modules were imported is swapped too, and the
+candidate says so: what it then returned may live on in module state.
 """
 
 # os functions throughout: these scripts keep away from modules the code under test may patch.
@@ -28,10 +28,15 @@ if TYPE_CHECKING:
 
 
 class Prepared(NamedTuple):
-    """A candidate ready to be applied: functions and the code each gets."""
+    """A candidate ready to be applied: functions and the code each gets.
+
+    `at_import`: one of them ran while modules were imported, so that a verdict is provisional.
+    """
 
     number: int
+    paths: list[str]
     swaps: list[tuple[Any, CodeType]]
+    at_import: bool
 
 
 def watch_calls() -> Callable[[], set[tuple[str, Key]]]:
@@ -104,15 +109,15 @@ class LiveTree:
             raise ValueError(f"{path} is not the file the candidate was made for")
         return full, base
 
-    def touch(self, edits: list[list[Any]]) -> bool:
-        """Instrument the files of `edits` that are new here; say whether there was one."""
-        fresh = False
+    def touch(self, edits: list[list[Any]]) -> list[str]:
+        """Instrument the files of `edits` that are new here; return their paths."""
+        fresh = []
         for path, _, _, _, wanted in edits:
             with contextlib.suppress(NeedsImport, SyntaxError, UnicodeDecodeError, ValueError):
                 full, base = self._base(path, wanted)
                 if full not in self._ready:
                     self._ready.add(full)
-                    fresh = True
+                    fresh.append(path)
                     for key, code in base.instrumented().items():
                         for function in self._live[full].get(key, []):
                             _assign(function, code)
@@ -128,22 +133,21 @@ class LiveTree:
             edit = (start, end, text.encode("latin-1"))
             by_path.setdefault((path, wanted), []).append(edit)
         swaps: list[tuple[Any, CodeType]] = []
+        at_import = False
         for (path, wanted), group in by_path.items():
             full, base = self._base(path, wanted)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 compiled = base.new_code(group)
             for new in compiled:
-                swaps += self._swaps(full, base.filename, new.base, new.code)
-        return Prepared(index, swaps)
+                swaps += self._swaps(full, new.base, new.code)
+                ran = ((base.filename, key_of(code)) for code in changed(new.base, new.code))
+                at_import = at_import or any(key in self._called for key in ran)
+        return Prepared(index, [path for path, _ in by_path], swaps, at_import)
 
-    def _swaps(
-        self, full: str, filename: str, old: CodeType, new: CodeType
-    ) -> Iterator[tuple[Any, CodeType]]:
+    def _swaps(self, full: str, old: CodeType, new: CodeType) -> Iterator[tuple[Any, CodeType]]:
         live = self._live[full]
         key = (old.co_firstlineno, old.co_name)
-        if any((filename, key_of(code)) in self._called for code in changed(old, new)):
-            raise NeedsImport("the function already ran at import")
         functions = live.get(key, [])
         if not functions:
             raise NeedsImport("no live function has this code")

@@ -24,6 +24,7 @@ import pytest
 
 from . import hygiene, reporter
 from .children import Ending, lines_of
+from .limits import Patience
 from .meter import guard_memory
 from .sources import NeedsImport
 from .suite import Suite
@@ -37,8 +38,7 @@ if TYPE_CHECKING:
 _STALL_SECONDS = 120.0
 _CHECK_EVERY = 8
 _DIRTY_LIMIT = 2
-_PATIENCE = 5.0
-_OUT_OF_CPU = f"signal {int(signal.SIGPROF)}"
+OUT_OF_CPU = f"signal {int(signal.SIGPROF)}"
 
 
 class Server:
@@ -50,7 +50,7 @@ class Server:
         self._tree = tree
         self._batch = False
         self._dirty = 0
-        self._patient_left = float(settings["patient_seconds"])
+        self._patience = Patience(settings["patient_seconds"])
         self._mode = settings["mode"]
 
     def settle(self) -> None:
@@ -74,9 +74,9 @@ class Server:
             self._chunk(record["chunk"], record["alone"])
 
     def _chunk(self, chunk: list[Any], alone: bool) -> None:
-        fresh = [self._tree.touch(edits) for _, edits in chunk]
-        if any(fresh):
-            self._suite.measure()
+        fresh = [path for _, edits in chunk for path in self._tree.touch(edits)]
+        if fresh:
+            self._suite.measure(fresh)
             gc.collect()
             gc.freeze()
         ready = []
@@ -93,30 +93,41 @@ class Server:
             done = self._try_batch(ready) if batch else self._try_alone(ready[0])
             ready = ready[done:]
 
-    def _say(self, index: int, outcome: Outcome, begin: float) -> None:
+    def _say(self, index: int, outcome: Outcome, begin: float, later: str = "") -> None:
         seconds = time.perf_counter() - begin
-        self._wire.send({"kind": "trial", "i": index, "o": list(outcome), "s": seconds})
+        record = {"kind": "trial", "i": index, "o": list(outcome), "s": seconds, "later": later}
+        self._wire.send(record)
+
+    def _answer(self, one: Prepared, outcome: Outcome, begin: float) -> None:
+        """Say the outcome, and what a process that imports the change anew has yet to say.
+
+        Nothing tells whether module state depends on a function that ran at import.
+        """
+        later = ""
+        if one.at_import and outcome[0] != "timeout":
+            later = "confirm" if outcome[0] == "plausible" else "doubt"
+        self._say(one.number, outcome, begin, later)
 
     # -- a fork each -------------------------------------------------------------------------
 
     def _try_alone(self, one: Prepared, known: Outcome | None = None) -> int:
         begin = time.perf_counter()
         outcome = known or self._forked(one)
-        if outcome[0] == "timeout" and outcome[2] == _OUT_OF_CPU and self._patient_left > 0:
-            # Second stage: a limit from base times is wrong where the bug made the run short.
-            self._suite.patience = _PATIENCE
+        ran_out = outcome[0] == "timeout" and outcome[2] == OUT_OF_CPU
+        if ran_out and self._patience.is_left():
+            self._suite.limits.patient = True
             again = time.perf_counter()
             outcome = self._forked(one)
-            self._patient_left -= time.perf_counter() - again
-            self._suite.patience = 1.0
-        self._say(one.number, outcome, begin)
+            self._patience.spend(time.perf_counter() - again)
+            self._suite.limits.patient = False
+        self._answer(one, outcome, begin)
         return 1
 
     def _forked(self, one: Prepared) -> Outcome:
         def work(emit: Emit) -> None:
             guard_memory(self._suite.memory_bytes)
             with applied(one):
-                emit(self._suite.evaluate(False))
+                emit(self._suite.evaluate(self._suite.order_for(one.paths), False))
 
         ending = Ending()
         found = list(lines_of(work, self._suite.close, _STALL_SECONDS, ending))
@@ -137,7 +148,7 @@ class Server:
                 begin = time.perf_counter()
                 self._tree.clear_caches()
                 with applied(one):
-                    outcome = self._suite.evaluate(True)
+                    outcome = self._suite.evaluate(self._suite.order_for(one.paths), True)
                 emit([*outcome, time.perf_counter() - begin])
                 if number % _CHECK_EVERY == 0 or number == len(group):
                     self._tree.clear_caches()
@@ -166,7 +177,7 @@ class Server:
             if outcome[0] == "plausible":
                 self._try_alone(one)
             else:
-                self._say(one.number, outcome, time.perf_counter() - seconds)
+                self._answer(one, outcome, time.perf_counter() - seconds)
         return len(held)
 
     def _redo(self, rest: list[Prepared], held: int, ending: Ending) -> int:
@@ -235,6 +246,7 @@ def make_plugin(wire: Any, settings: dict[str, Any], stop: Any) -> Any:
             passing = settings["passing"]
             suite = Suite(session.items, settings["failing"], passing, wire.fileno)
             suite.memory_bytes = settings["memory_bytes"]
+            suite.cover(settings["coverage"])
             server = Server(wire, suite, LiveTree(os.getcwd(), called), settings)
             gc.collect()
             gc.freeze()
