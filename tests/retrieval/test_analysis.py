@@ -102,6 +102,11 @@ def test_hostile_repeats_are_read_in_linear_time(unit: str) -> None:
     assert time.process_time() - start < 5.0
 
 
+def test_the_parts_of_a_path_are_no_identifiers() -> None:
+    found = parse_task("see test_manifest.py, tests/test_other.py and a/b_c.py::TestX::test_y")
+    assert found.identifiers == ()
+
+
 def test_plain_words_are_no_identifiers() -> None:
     assert parse_task("Fix the parser when a user passes an empty list").identifiers == ()
 

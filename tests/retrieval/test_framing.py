@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clean_room_agent.retrieval.framing import make_frame, split_frames
+from clean_room_agent.retrieval.tokens import UpperBoundCounter
 
 
 def framed(content: bytes, **fields: str) -> bytes:
@@ -40,6 +41,11 @@ def test_a_field_is_one_line_of_printable_ascii(path: str) -> None:
     opening = make_frame("code", {"path": path}, b"").opening
     assert opening.count(b"\n") == 1
     assert opening.strip().decode("ascii").isprintable()
+
+
+def test_a_frame_is_cheap() -> None:
+    frame = make_frame("code", {"at": 1234, "in": "Parser"}, b"x" * 1_000 + b"\n")
+    assert UpperBoundCounter().count(frame.opening + frame.closing) < 40
 
 
 def test_the_same_content_gives_the_same_frame() -> None:

@@ -1,6 +1,7 @@
 """The ranked judge, and default-deny around any judge."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from clean_room_agent.records.code import BlobId
 from clean_room_agent.records.context import Candidate, Decision, Signal, SubjectKind, Verdict
@@ -38,7 +39,7 @@ def test_rule_2_a_candidate_without_a_decision_is_excluded_with_a_warning() -> N
         Silent("a"), "scope", [candidate("a", 1.0), candidate("b", 2.0)], StageBudget(9, 9)
     )
     assert verdicts(judged.decisions) == {"a": "included", "b": "excluded"}
-    assert judged.warnings == ("scope: no decision on b; excluded by default",)
+    assert judged.warnings == ("no decision on b; excluded by default",)
 
 
 def test_rule_2_a_decision_on_something_never_proposed_shows_nothing() -> None:
@@ -68,7 +69,29 @@ def test_a_score_below_the_floor_is_excluded_and_the_reason_says_so() -> None:
     decisions = RankedJudge().judge(
         "scope", [candidate("a", 1.0), candidate("b", 0.02)], StageBudget(1, 9, floor=0.05)
     )
-    assert decisions[1].reason == "rank 2: score 0.020 below the floor 0.05 of the best 1.000"
+    assert (
+        decisions[1].reason == "rank 2: score 0.02 is below the floor 0.05 (0.05 of the best, 1.00)"
+    )
+
+
+def test_what_the_task_points_at_passes_below_the_floor() -> None:
+    named = replace(candidate("n", 0.0), signals=(Signal("mention.symbol", 0.6, 0.5),))
+    vague = replace(candidate("v", 0.0), signals=(Signal("mention.symbol", 0.2, 0.5),))
+    budget = StageBudget(1, 9, floor=0.5, pointed=frozenset({"mention.symbol"}))
+    decisions = RankedJudge().judge("precision", [candidate("a", 1.0), named, vague], budget)
+    assert verdicts(decisions) == {"a": "included", "n": "included", "v": "excluded"}
+
+
+def test_a_warning_on_a_path_with_a_line_break_stays_one_line() -> None:
+    judged = judge_all(Silent(), "scope", [candidate("a\nb\x1b[2J", 1.0)], StageBudget(9, 9))
+    assert judged.warnings == ("no decision on a\\nb\\x1b[2J; excluded by default",)
+
+
+def test_the_first_few_pass_a_lower_floor() -> None:
+    candidates = [candidate(path, score) for path, score in (("a", 1.0), ("b", 0.6), ("c", 0.6))]
+    budget = StageBudget(1, 9, floor=0.7, few=2, few_floor=0.5)
+    decisions = RankedJudge().judge("precision", candidates, budget)
+    assert verdicts(decisions) == {"a": "included", "b": "included", "c": "excluded"}
 
 
 def test_the_item_limit_is_a_reason() -> None:

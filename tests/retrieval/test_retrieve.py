@@ -89,7 +89,7 @@ def test_rule_1_over_budget_the_lowest_scores_are_dropped_whole(repo: CuratedRep
     assert kept
     assert min(d.candidate.score for d in kept) >= max(d.candidate.score for d in dropped)
     assert {d.verdict for d in dropped} == {Verdict.EXCLUDED}
-    assert package.stages[-1].warnings == (f"assembly: {len(dropped)} items dropped whole",)
+    assert package.stages[-1].warnings == (f"{len(dropped)} items dropped whole",)
 
 
 def test_rule_2_items_without_a_decision_are_not_shown(repo: CuratedRepo) -> None:
@@ -208,6 +208,57 @@ def test_a_task_that_names_nothing_known_still_gives_a_package(repo: CuratedRepo
     package = retrieve_sample(repo, "xyzzy")
     assert code(package) == []
     assert package.tokens > 0
+
+
+GUESS = "the task names nothing that is in the index; what is shown is a guess"
+
+
+@pytest.mark.parametrize("task", ["it does not work", "please fix the bug", "Safari login xyzzy"])
+def test_a_room_that_is_a_guess_says_so_and_is_small(repo: CuratedRepo, task: str) -> None:
+    package = retrieve_sample(repo, task)
+    assert GUESS in package.stages[2].warnings
+    assert len(code(package)) <= 12
+
+
+@pytest.mark.parametrize("task", [TASK, "minus sign and operand", "see src/pkg/printer.py"])
+def test_a_room_with_a_ground_is_no_guess(repo: CuratedRepo, task: str) -> None:
+    assert GUESS not in retrieve_sample(repo, task).stages[2].warnings
+
+
+def test_a_named_function_gives_itself_and_what_it_calls_and_little_more(
+    repo: CuratedRepo,
+) -> None:
+    task = "`ExpressionParser.parse_unary` is only wrong with the value of a filler"
+    found = code(retrieve_sample(repo, task, budget_tokens=16_000))
+    shown = {symbol for path, symbol in found if path == "src/pkg/parser.py"}
+    assert {"ExpressionParser.parse_unary", "ExpressionParser.parse_atom"} <= shown
+    assert not any(symbol.startswith("filler") for symbol in shown)
+
+
+def test_a_good_file_is_no_reason_to_show_all_of_it(repo: CuratedRepo) -> None:
+    package = retrieve_sample(repo, "`parse_unary` loses the operand", budget_tokens=16_000)
+    proposed = {d.candidate.symbol for d in package.stages[2].decisions}
+    assert "ExpressionParser.parse_unary" in proposed
+    assert "filler_7" not in proposed
+
+
+def test_a_named_document_is_shown_though_it_is_seldom_fixed(repo: CuratedRepo) -> None:
+    package = retrieve_sample(repo, "docs/parser.md says too little about `parse_unary`")
+    assert ("docs/parser.md", "") in code(package)
+
+
+def test_no_warning_repeats_its_stage(repo: CuratedRepo) -> None:
+    for stage in retrieve_sample(repo, "no_such_thing in no/such.py").stages:
+        assert not any(warning.startswith(stage.name) for warning in stage.warnings)
+
+
+def test_reasons_and_evidence_of_a_hostile_path_are_one_line(tmp_path: Path) -> None:
+    path = "bad\nname\x1b.py"
+    repo = build_curated(tmp_path, {path: "def needle():\n    return 1\n"})
+    package = retrieve_sample(repo, "`needle` is lost")
+    said = explain_path(package, path, indexed=True)
+    said += [s.evidence for d in package.decisions for s in d.candidate.signals]
+    assert all(line.isprintable() for line in said)
 
 
 def test_half_a_character_in_the_task_is_a_usage_error(repo: CuratedRepo) -> None:

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from clean_room_agent.records.code import BlobId
 from clean_room_agent.records.context import Candidate, Signal
 from clean_room_agent.retrieval.analysis import parse_task
-from clean_room_agent.retrieval.resolve import resolve_mentions
+from clean_room_agent.retrieval.resolve import MarkKind, Resolution, resolve_mentions
+from clean_room_agent.retrieval.roles import role_of
 from clean_room_agent.retrieval.scope import Proposed, propose_files
-from clean_room_agent.store.curated_reader import CuratedReader
+from clean_room_agent.store.curated_reader import CuratedReader, FileRow
 from tests.retrieval.sample import build_sample
+from tests.support.curated import build_curated
 
 
 @pytest.fixture
@@ -100,6 +103,68 @@ def test_what_is_named_but_not_indexed_is_recorded_as_unknown(reader: CuratedRea
     resolution = resolve_mentions(parse_task("see no/such.py and `NoSuchThing`"), reader)
     assert set(resolution.analysis.unknown) == {"no/such.py", "NoSuchThing"}
     assert resolution.analysis.targets == ()
+
+
+def resolve(reader: CuratedReader, task: str) -> Resolution:
+    return resolve_mentions(parse_task(task), reader)
+
+
+def test_a_qualified_name_means_that_owner_only(tmp_path: Path) -> None:
+    source = "".join(
+        f"class {name}:\n    def __getitem__(self, n):\n        return n\n\n\n" for name in "ABC"
+    )
+    build_curated(tmp_path, {"a.py": source})
+    with CuratedReader(tmp_path) as reader:
+        for task in ("B.__getitem__ is wrong", "`m.B.__getitem__()` is wrong"):
+            resolution = resolve(reader, task)
+            assert resolution.analysis.targets == ("a.py::B.__getitem__",)
+            assert resolution.analysis.unknown == ()
+
+
+@pytest.mark.parametrize(
+    ("task", "unknown"),
+    [
+        ("px.tokenize is slow", ()),
+        ("call pkg_alias.tokenize() or list(x) or `str.join`", ()),
+        ("it raises ValueError in os.path.join", ()),
+        ("the package `pkg` and module `lexer`", ()),
+        ("see no/such_file.py", ("no/such_file.py",)),
+        ("see ast.py", ("ast.py",)),
+        ("np.frobnicate fails", ("np.frobnicate",)),
+    ],
+)
+def test_only_what_could_be_of_this_repository_is_unknown(
+    reader: CuratedReader, task: str, unknown: tuple[str, ...]
+) -> None:
+    assert resolve(reader, task).analysis.unknown == unknown
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "symbol", "kept"),
+    [
+        ("parse_atom", 17, "ExpressionParser.parse_atom", None),
+        ("parse_atom", 20, "ExpressionParser.parse_atom", 20),
+        ("gone", 17, None, None),
+        ("<module>", 17, None, 17),
+    ],
+    ids=["other-line", "same-line", "other-version", "module"],
+)
+def test_the_function_of_a_frame_wins_over_its_line(
+    reader: CuratedReader, name: str, line: int, symbol: str | None, kept: int | None
+) -> None:
+    frame = f'Boom\n  File "/x/pkg/parser.py", line {line}, in {name}\n'
+    (mark,) = [m for m in resolve(reader, frame).marks if m.kind is MarkKind.TRACEBACK]
+    assert (mark.symbol and mark.symbol.symbol.qualified_name) == symbol
+    assert mark.line == kept
+
+
+@pytest.mark.parametrize(
+    "path", ["setup.cfg", "tox.ini", "pyproject.toml", "Makefile", ".editorconfig"]
+)
+def test_settings_are_configuration(path: str) -> None:
+    row = FileRow(1, path, 1, BlobId("0"), 1, None, is_test=False, line_count=1)
+    assert role_of(row) == "configuration"
+    assert role_of(replace(row, path="NOTES.txt")) == "documentation"
 
 
 def test_past_fixes_with_a_like_message_speak_for_their_source_files(

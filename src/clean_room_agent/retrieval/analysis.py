@@ -103,7 +103,7 @@ def parse_task(text: str) -> Mentions:
         title=next((line.lstrip("# ") for line in lines if line), ""),
         paths=tuple(path for path in paths if path not in tested | framed),
         dotted=tuple(name for name in dotted if name not in paths),
-        identifiers=_most_mentioned(_find_identifiers(cleaned)),
+        identifiers=_most_mentioned(_find_identifiers(_without_files(cleaned))),
         frames=frames,
         test_ids=test_ids,
         error_lines=_distinct(m.group().strip(" \t>E|") for m in _ERROR.finditer(cleaned)),
@@ -143,6 +143,11 @@ def _find_test_ids(text: str) -> Iterator[str]:
     for match in _UNITTEST_ID.finditer(text):
         module, _, case = match[2].rpartition(".")
         yield f"{module.replace('.', '/')}.py::{case}::{match[1]}"
+
+
+def _without_files(text: str) -> str:
+    """The text without paths and test ids: their parts are no names of their own."""
+    return _PATH.sub(" ", _TEST_ID.sub(" ", text))
 
 
 def _find_identifiers(text: str) -> Iterator[str]:

@@ -6,8 +6,9 @@ Does not know: what the content is.
 A frame opens with one ASCII line that states the content's length and a fence, and closes with a
 line that repeats the fence. The fence is made from a hash of the content, so that the same content
 always gives the same bytes, and it is made longer until the content does not hold it. A reader
-that counts needs only the length; one that searches finds the fence once. Field values are JSON
-strings in ASCII: control characters, bidi marks and line breaks of a path are spelled out.
+that counts needs only the length; one that searches finds the fence once. It is a word of a few
+letters, because a frame is paid for in tokens and digits are dear. Field values are JSON strings
+in ASCII: control characters, bidi marks and line breaks of a path are spelled out.
 """
 
 from __future__ import annotations
@@ -18,10 +19,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_OPEN = re.compile(
-    rb"<<<(?P<label>[a-z-]+) (?P<fields>[^\n]*?) ?bytes=(?P<n>\d+) fence=(?P<f>\w+)\n"
-)
-_FENCE_HEX = 12
+_OPEN = re.compile(rb"<<<(?P<label>[a-z-]+) (?P<fields>[^\n]*?) ?len=(?P<n>\d+) (?P<f>[a-z]+)\n")
+_FENCE_LETTERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +35,26 @@ def make_frame(label: str, fields: dict[str, str | int], content: bytes) -> Fram
     """Build the frame of one content. Deterministic: same arguments, same bytes."""
     fence = _fence(content)
     shown = "".join(f"{key}={json.dumps(value)} " for key, value in fields.items())
-    opening = f"<<<{label} {shown}bytes={len(content)} fence={fence}\n".encode("ascii")
+    opening = f"<<<{label} {shown}len={len(content)} {fence}\n".encode("ascii")
     line_end = b"" if content.endswith(b"\n") else b"\n"
     return Frame(opening, line_end + f">>>{fence}\n".encode("ascii"))
 
 
 def _fence(content: bytes) -> str:
-    digest = hashlib.sha256(content).hexdigest()
-    length = _FENCE_HEX
-    while digest[:length].encode("ascii") in content:
+    digest = hashlib.sha256(content).digest()
+    letters = _letters(digest)
+    length = _FENCE_LETTERS
+    while letters[:length].encode("ascii") in content:
         length += 1
-        if length > len(digest):
-            digest += hashlib.sha256(digest.encode("ascii")).hexdigest()
-    return digest[:length]
+        if length > len(letters):
+            digest = hashlib.sha256(digest).digest()
+            letters += _letters(digest)
+    return letters[:length]
+
+
+def _letters(digest: bytes) -> str:
+    """One lower-case letter for each byte."""
+    return "".join(chr(ord("a") + byte % 26) for byte in digest)
 
 
 def split_frames(data: bytes) -> Iterator[tuple[str, bytes]]:

@@ -11,15 +11,24 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from clean_room_agent.records.context import Candidate, Decision, Verdict
+from clean_room_agent.retrieval.weights import POINTED
+from clean_room_agent.retrieval.words import one_line
 
 
 @dataclass(frozen=True, slots=True)
 class StageBudget:
-    """What a stage may let through: tokens, items, and a share of the best score as floor."""
+    """What a stage may let through: tokens, items, and a share of the best score as floor.
+
+    The first `few` need no more than `few_floor`. A candidate with a signal of a name in
+    `pointed`, strong enough, passes below the floor.
+    """
 
     tokens: int
     items: int
     floor: float = 0.0
+    pointed: frozenset[str] = frozenset()
+    few: int = 0
+    few_floor: float = 0.0
 
 
 class Judge(Protocol):
@@ -80,14 +89,19 @@ def _refusal(
     score = candidate.score
     if score <= 0.0:
         return f"rank {rank}: score {score:.3f}: nothing speaks for it"
-    if score < budget.floor * best:
-        floor = f"the floor {budget.floor:g} of the best {best:.3f}"
-        return f"rank {rank}: score {score:.3f} below {floor}"
+    share = budget.few_floor if rank <= budget.few else budget.floor
+    if score < share * best and not _is_pointed_at(candidate, budget):
+        floor = f"the floor {share * best:.2f} ({share:g} of the best, {best:.2f})"
+        return f"rank {rank}: score {score:.2f} is below {floor}"
     if shown >= budget.items:
         return f"rank {rank}: the limit of {budget.items:,} items is reached"
     if candidate.tokens > left:
         return f"rank {rank}: {candidate.tokens:,} tokens do not fit in the {left:,} left"
     return None
+
+
+def _is_pointed_at(candidate: Candidate, budget: StageBudget) -> bool:
+    return any(s.name in budget.pointed and s.value >= POINTED for s in candidate.signals)
 
 
 def _approval(candidate: Candidate, rank: int, left: int) -> str:
@@ -119,14 +133,14 @@ def judge_all(
         key = identity(decision.candidate)
         if key not in proposed or key in decided:
             fault = "decided twice" if key in decided else "was never a candidate"
-            warnings.append(f"{stage}: {_label(decision.candidate)} {fault}; ignored")
+            warnings.append(f"{_label(decision.candidate)} {fault}; ignored")
             continue
         decided[key] = decision
     missing = [candidate for key, candidate in proposed.items() if key not in decided]
     rank = len(decided)
     for candidate in sorted(missing, key=candidate_order):
         rank += 1
-        warnings.append(f"{stage}: no decision on {_label(candidate)}; excluded by default")
+        warnings.append(f"no decision on {_label(candidate)}; excluded by default")
         reason = "no decision by the judge: excluded by default"
         decided[identity(candidate)] = Decision(
             candidate, stage, judge.name, rank, Verdict.EXCLUDED, reason
@@ -142,4 +156,5 @@ def identity(candidate: Candidate) -> tuple[str, str, str, int]:
 
 
 def _label(candidate: Candidate) -> str:
-    return f"{candidate.path}::{candidate.symbol}" if candidate.symbol else candidate.path
+    path = candidate.path
+    return one_line(f"{path}::{candidate.symbol}" if candidate.symbol else path)

@@ -6,7 +6,8 @@ files. Does not know: what a mark is worth; a mark only says how many files shar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,11 +15,13 @@ from clean_room_agent.records.context import TaskAnalysis
 from clean_room_agent.repo.tokens import path_tokens
 from clean_room_agent.retrieval.analysis import Frame, Mentions
 from clean_room_agent.retrieval.weights import SYMBOL_SPREAD
+from clean_room_agent.retrieval.words import is_common_name
 from clean_room_agent.store.curated_reader import CuratedReader, FileRow, SymbolRow
 
 _SUFFIX_CANDIDATES = 400
 _SUFFIXES = (".py", "/__init__.py", ".pyi", ".java", ".rs", ".go", ".ts", ".js")
 _LookUp = Callable[[str, CuratedReader], Iterator["Mark"]]
+_NO_FUNCTION = frozenset({"module", "lambda", "listcomp", "dictcomp", "setcomp", "genexpr"})
 _STEM_MAX = 12  # a bare file name that more files bear marks nothing
 
 
@@ -61,7 +64,7 @@ def resolve_mentions(mentions: Mentions, reader: CuratedReader) -> Resolution:
     unknown: list[str] = []
     sources: tuple[tuple[tuple[str, ...], _LookUp], ...] = (
         (mentions.paths, _resolve_path),
-        (mentions.dotted, _resolve_module),
+        (mentions.dotted, _resolve_dotted),
         (mentions.test_ids, _resolve_test),
     )
     for names, look_up in sources:
@@ -75,9 +78,49 @@ def resolve_mentions(mentions: Mentions, reader: CuratedReader) -> Resolution:
         marks += found
         if not found:
             unknown.append(f"{frame.path}:{frame.line}")
-    found_names = _resolve_symbols(mentions.identifiers, reader, marks)
-    unknown += [name for name in mentions.identifiers if name not in found_names]
+    owned = _owned_names(mentions.dotted, marks)
+    free = [name for name in mentions.identifiers if name not in owned]
+    defined = owned | _resolve_symbols(free, reader, marks)
+    strangers = _strangers(mentions, defined, marks, reader)
+    unknown = [name for name in unknown if name not in mentions.dotted or name in strangers]
+    unknown += [name for name in strangers if name not in mentions.dotted]
     return Resolution(_to_analysis(mentions, marks, unknown), mentions, tuple(marks))
+
+
+def _strangers(
+    mentions: Mentions, defined: Set[str], marks: Sequence[Mark], reader: CuratedReader
+) -> list[str]:
+    """Names that are neither defined here, nor of the language, nor a package or a module.
+
+    `nx.f` is known where `f` is; where it is not, its parts are not listed once more.
+    """
+    led = {mark.text for mark in marks}
+    dotted = [
+        name
+        for name in mentions.dotted
+        if name not in led and name.rpartition(".")[2] not in defined and not is_common_name(name)
+    ]
+    parts = {part for name in (*led, *mentions.dotted) for part in name.split(".")}
+    plain = [
+        name
+        for name in mentions.identifiers
+        if name not in defined | parts
+        and not is_common_name(name)
+        and not _is_path_part(name, reader)
+    ]
+    return dotted + plain
+
+
+def _owned_names(dotted: Sequence[str], marks: Sequence[Mark]) -> set[str]:
+    """Last parts of dotted names that led to one owner's definition: no other one is meant."""
+    led = {mark.text for mark in marks if mark.symbol is not None}
+    return {name.rpartition(".")[2] for name in dotted if name in led}
+
+
+def _is_path_part(name: str, reader: CuratedReader) -> bool:
+    """Whether a directory or file of the repository is called so: a package, a module."""
+    files = reader.search_paths(path_tokens(name), limit=_SUFFIX_CANDIDATES)
+    return any(name in re.split(r"[/.]", file.path) for file in files)
 
 
 def _to_analysis(mentions: Mentions, marks: Sequence[Mark], unknown: Sequence[str]) -> TaskAnalysis:
@@ -109,6 +152,29 @@ def _resolve_path(path: str, reader: CuratedReader) -> Iterator[Mark]:
     kind = MarkKind.STEM if bare and len(files) > 1 else MarkKind.PATH
     for file in files:
         yield Mark(kind, file, len(files), path)
+
+
+def _resolve_dotted(dotted: str, reader: CuratedReader) -> Iterator[Mark]:
+    """A module path; else a definition whose qualified name ends like `dotted`.
+
+    `peekable.__getitem__` means that method and no other class's; an alias in front
+    (`nx.Graph.copy`) is passed over. A last part alone is looked up with the plain names.
+    """
+    modules = list(_resolve_module(dotted, reader))
+    if any(mark.symbol is not None for mark in modules):
+        yield from modules
+        return
+    parts = dotted.split(".")
+    rows = reader.read_symbols_owned(parts[-2], parts[-1], limit=SYMBOL_SPREAD)
+    for start in range(len(parts) - 1):
+        wanted = ".".join(parts[start:])
+        owned = [row for row in rows if f".{row.symbol.qualified_name}".endswith(f".{wanted}")]
+        if owned:
+            files = {f.file_pk: f for f in reader.read_files(row.file_pk for row in owned)}
+            for row in owned:
+                yield Mark(MarkKind.SYMBOL, files[row.file_pk], len(files), dotted, row)
+            return
+    yield from modules
 
 
 def _resolve_module(dotted: str, reader: CuratedReader) -> Iterator[Mark]:
@@ -166,7 +232,30 @@ def _resolve_frame(frame: Frame, reader: CuratedReader) -> Iterator[Mark]:
         ]
     for file in files:
         text = f"{frame.path}:{frame.line}"
-        yield Mark(MarkKind.TRACEBACK, file, len(files), text, line=frame.line, depth=frame.depth)
+        symbol, line = _find_frame_function(frame, file, reader)
+        yield Mark(MarkKind.TRACEBACK, file, len(files), text, symbol, line, frame.depth)
+
+
+def _find_frame_function(
+    frame: Frame, file: FileRow, reader: CuratedReader
+) -> tuple[SymbolRow | None, int | None]:
+    """The function that a frame names, which wins over a line that may be of another version.
+
+    Of several with the name, the one nearest to the line. A Python file that lacks the name is
+    another version: its line says nothing.
+    """
+    if not frame.name or frame.name in _NO_FUNCTION:
+        return None, frame.line
+    rows = reader.read_symbols_in(file.file_pk, frame.name)
+    if not rows:
+        return None, None if file.language == "python" else frame.line
+
+    def distance(row: SymbolRow) -> int:
+        span = row.symbol.span
+        return max(0, span.start_line - frame.line, frame.line - span.end_line)
+
+    nearest = min(rows, key=distance)
+    return nearest, frame.line if distance(nearest) == 0 else None
 
 
 def _resolve_symbols(names: Sequence[str], reader: CuratedReader, marks: list[Mark]) -> set[str]:

@@ -35,16 +35,27 @@ from clean_room_agent.retrieval.scope.text import make_queries
 from clean_room_agent.retrieval.sources import ReadSource, Sources
 from clean_room_agent.retrieval.tokens import TokenCounter
 from clean_room_agent.retrieval.weights import (
+    FEW,
+    FEW_FLOOR,
+    GUESS_ITEMS,
+    GUESS_TOKENS,
     SCOPE_FILES,
     SCOPE_FLOOR,
     SYMBOL_FLOOR,
     SYMBOL_ITEMS,
+    UNNAMED_ITEMS,
     WHOLE_FILE_SHARE,
     WHOLE_FILE_TOKENS,
 )
+from clean_room_agent.retrieval.words import one_line
 from clean_room_agent.store.curated_reader import CuratedReader
 
 Suspicious = Mapping[str, Mapping[int, float]]
+POINTED_FILES = frozenset({"mention.path", "mention.test", "mention.traceback"})
+POINTED_SIGNALS = frozenset(
+    {"mention.symbol", "mention.path", "mention.traceback", "graph.target", "spectrum"}
+)
+GUESS = "the task names nothing that is in the index; what is shown is a guess"
 
 
 def retrieve(
@@ -82,7 +93,7 @@ def retrieve(
         for place, decision in enumerate(precision_record.decisions)
     )
     warnings = tuple(
-        f"assembly: {len(assembled.dropped)} items dropped whole" for _ in (1,) if assembled.dropped
+        f"{len(assembled.dropped)} items dropped whole" for _ in (1,) if assembled.dropped
     )
     assembly = StageRecord("assembly", "none", (), warnings, time.perf_counter() - start)
     package = ContextPackage(
@@ -116,15 +127,15 @@ class _Run:
     def analyse(self, task_text: str) -> tuple[Resolution, StageRecord]:
         start = time.perf_counter()
         resolution = resolve_mentions(parse_task(task_text), self.reader)
-        unknown = ", ".join(resolution.analysis.unknown)
-        warnings = (f"analysis: named but not in the index: {unknown}",) if unknown else ()
+        unknown = one_line(", ".join(resolution.analysis.unknown))
+        warnings = (f"named but not in the index: {unknown}",) if unknown else ()
         seconds = time.perf_counter() - start
         return resolution, StageRecord("analysis", "none", (), warnings, seconds)
 
     def choose_files(self, resolution: Resolution) -> tuple[Proposed, StageRecord]:
         start = time.perf_counter()
         proposed = propose_files(resolution, self.reader, self.suspicious)
-        budget = StageBudget(self.budget_tokens, SCOPE_FILES, SCOPE_FLOOR)
+        budget = StageBudget(self.budget_tokens, SCOPE_FILES, SCOPE_FLOOR, POINTED_FILES)
         judged = judge_all(self.judge, "scope", proposed.candidates, budget)
         record = StageRecord(
             "scope",
@@ -145,8 +156,8 @@ class _Run:
         left = max(0, self.budget_tokens - fixed - headers)
         queries = make_queries(resolution.mentions)
         ask = Ask(
-            weights=queries.mix,
-            title=queries.title,
+            weights=queries.items,
+            title=queries.items_title,
             marks=resolution.marks,
             suspicious=self.suspicious,
             whole_file_tokens=min(WHOLE_FILE_TOKENS, int(left * WHOLE_FILE_SHARE)),
@@ -154,7 +165,9 @@ class _Run:
         choices = propose_units(
             files, ask, self.reader, self.sources, lambda unit: unit_cost(unit, self.counter)
         )
-        budget = StageBudget(left, SYMBOL_ITEMS, SYMBOL_FLOOR)
+        vague = queries.vague and not choices.is_pointed
+        is_guess = not resolution.analysis.targets and (vague or choices.is_guess)
+        budget = _item_budget(left, is_pointed=choices.is_pointed, is_guess=is_guess)
         judged = judge_all(self.judge, "precision", choices.candidates, budget)
         decisions = tuple(
             replace(decision, detail=unit_of(decision.candidate, choices).detail)
@@ -162,9 +175,17 @@ class _Run:
             else decision
             for decision in judged.decisions
         )
-        warnings = choices.warnings + judged.warnings
+        warnings = ((GUESS,) if is_guess else ()) + choices.warnings + judged.warnings
         seconds = time.perf_counter() - start
         return choices, StageRecord("precision", self.judge.name, decisions, warnings, seconds)
+
+
+def _item_budget(left: int, *, is_pointed: bool, is_guess: bool) -> StageBudget:
+    """A task that names no item gives few of them, a guess fewer, in a part of the room."""
+    if is_guess:
+        return StageBudget(min(left, GUESS_TOKENS), GUESS_ITEMS, SYMBOL_FLOOR, POINTED_SIGNALS)
+    items = SYMBOL_ITEMS if is_pointed else UNNAMED_ITEMS
+    return StageBudget(left, items, SYMBOL_FLOOR, POINTED_SIGNALS, FEW, FEW_FLOOR)
 
 
 def _chosen_files(proposed: Proposed, decisions: tuple[Decision, ...]) -> list[ChosenFile]:
@@ -181,7 +202,7 @@ def _chosen_files(proposed: Proposed, decisions: tuple[Decision, ...]) -> list[C
 def explain_path(package: ContextPackage, path: str, *, indexed: bool) -> list[str]:
     """Say in order what was decided on a path and its items; never an empty list."""
     lines = [
-        f"{d.stage}: {d.verdict} {d.candidate.symbol or path}: {d.reason}"
+        one_line(f"{d.stage}: {d.verdict} {d.candidate.symbol or path}: {d.reason}")
         for d in package.decisions
         if d.candidate.path == path
     ]

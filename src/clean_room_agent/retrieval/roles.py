@@ -1,4 +1,4 @@
-"""Say from a path what part a file plays: source, test, documentation, example, vendored, made.
+"""Say from a path what part a file plays: source, test, documentation, configuration and so on.
 
 Takes: a path and what the index says of it. Gives: a role name, `""` for source. Does not know:
 what a role costs.
@@ -22,6 +22,11 @@ _GENERATED = re.compile(
     r"\.min\.(?:js|css)$|\.lock$|(?:_pb2(?:_grpc)?|\.generated)\.\w+$|(?:^|/)_?parsetab\.py$"
     r"|(?:^|/)(?:package-lock\.json|go\.sum|dist/|_antlr/)"
 )
+_CONFIGURATION = re.compile(
+    r"\.(?:cfg|conf|ini|toml|ya?ml|json|env|properties|in)$"
+    r"|(?:^|/)(?:Makefile|Dockerfile|Pipfile|Procfile|CODEOWNERS|\.[^/]*)$"
+    r"|(?:^|/)(?:[^/]*requirements[^/]*\.txt|requirements/[^/]*)$"
+)
 _TEST_SUPPORT = re.compile(
     r"(?:^|/)(?:tests?|__tests__|spec|testdata|fixtures)/|(?:^|/)conftest\.py$"
 )
@@ -44,4 +49,6 @@ def _role(path: str, is_test: bool, is_code: bool) -> str:
         return "test"
     if _EXAMPLE.search(path):
         return "example"
-    return "" if is_code else "documentation"
+    if is_code:
+        return ""
+    return "configuration" if _CONFIGURATION.search(path) else "documentation"

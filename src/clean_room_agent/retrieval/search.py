@@ -66,7 +66,7 @@ def search(
     files = _best_files(admitted)
     best = max((candidate.score for candidate in files), default=0.0)
     queries = make_queries(resolution.mentions)
-    ask = Ask(queries.mix, queries.title, resolution.marks, {}, SEARCH_WHOLE_BYTES)
+    ask = Ask(queries.items, queries.items_title, resolution.marks, {}, SEARCH_WHOLE_BYTES)
     choices = propose_units(
         [ChosenFile(proposed.files[c.path], c.score / best) for c in files],
         ask,

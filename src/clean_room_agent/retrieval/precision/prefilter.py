@@ -10,25 +10,30 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from clean_room_agent.records.code import EdgeKind
-from clean_room_agent.records.context import Candidate, Signal
+from clean_room_agent.records.context import Candidate, Signal, SubjectKind
 from clean_room_agent.retrieval.cap import Cap
 from clean_room_agent.retrieval.judge import candidate_order
-from clean_room_agent.retrieval.precision.text import count_terms
+from clean_room_agent.retrieval.precision.text import UnitBags, count_terms
 from clean_room_agent.retrieval.precision.units import HEADER, Unit, cut_units, whole_file
 from clean_room_agent.retrieval.resolve import Mark, MarkKind
+from clean_room_agent.retrieval.roles import role_of
 from clean_room_agent.retrieval.scope.prefilter import role_loss
 from clean_room_agent.retrieval.scope.signals import Suspicious
 from clean_room_agent.retrieval.sources import Sources
 from clean_room_agent.retrieval.weights import (
+    FAR_HELPER,
+    HELPERS,
     SEED_EDGES,
     SYMBOL_WEIGHTS,
     SYMBOLS_RECORDED,
 )
-from clean_room_agent.store.curated_reader import CuratedReader, FileRow
+from clean_room_agent.retrieval.words import one_line
+from clean_room_agent.store.curated_reader import CuratedReader, FileRow, SymbolRow
 
 Cost = Callable[[Unit], int]
 # What is pointed at counts in full wherever it stands: a named test is shown as such.
-_POINTED = frozenset({"mention.symbol", "mention.traceback", "spectrum"})
+_POINTED = frozenset({"mention.symbol", "mention.path", "mention.traceback", "spectrum"})
+_NAMES_FILE = frozenset({MarkKind.PATH, MarkKind.MODULE, MarkKind.STEM})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,8 @@ class Choices:
     candidates: tuple[Candidate, ...]
     units: Mapping[tuple[str, str, int], Unit]
     warnings: tuple[str, ...]
+    is_pointed: bool = False  # the task names one of the items, or a test went through it
+    is_guess: bool = False  # it does not, and no item holds enough of the task's words
 
 
 def unit_key(candidate: Candidate) -> tuple[str, str, int]:
@@ -67,22 +74,27 @@ def unit_key(candidate: Candidate) -> tuple[str, str, int]:
 def propose_units(
     files: Sequence[ChosenFile], ask: Ask, reader: CuratedReader, sources: Sources, cost: Cost
 ) -> Choices:
-    """Cut the files into items and measure each of them."""
+    """Cut the files into items and measure each; one that nothing speaks for is no candidate."""
     units: list[Unit] = []
     for chosen in files:
         units += _cut_file(chosen.file, reader, sources, cost, ask.whole_file_tokens)
-    signals = _measure(units, files, ask, reader)
+    bags = count_terms(units, ask.weights)
+    signals = _measure(units, bags, files, ask, reader)
     _follow_members(units, signals)
+    _add_file_scores(units, files, ask.marks, signals)
     for unit, own in zip(units, signals, strict=True):
         if not _POINTED & {signal.name for signal in own}:
             own += role_loss(unit.file, own)
-    proposed = [_candidate(unit, own, tokens=0) for unit, own in zip(units, signals, strict=True)]
-    by_key = {unit_key(c): unit for c, unit in zip(proposed, units, strict=True)}
+    spoken_for = [(unit, own) for unit, own in zip(units, signals, strict=True) if own]
+    proposed = [_candidate(unit, own, tokens=0) for unit, own in spoken_for]
+    by_key = {unit_key(c): unit for c, (unit, _) in zip(proposed, spoken_for, strict=True)}
     cap = Cap(SYMBOLS_RECORDED, "by score", "bounded log")
     kept = cap.first(proposed, candidate_order)
     counted = tuple(replace(c, tokens=cost(by_key[unit_key(c)])) for c in kept)
     said = cap.describe(len(proposed), "items not recorded")
-    return Choices(counted, by_key, (f"precision: {said}",) if said else ())
+    is_pointed = any(_POINTED & {signal.name for signal in own} for own in signals)
+    is_guess = not is_pointed and bags.covers_little(ask.weights)
+    return Choices(counted, by_key, (said,) if said else (), is_pointed, is_guess)
 
 
 def _candidate(unit: Unit, signals: Sequence[Signal], *, tokens: int) -> Candidate:
@@ -115,10 +127,13 @@ def _cut_file(
 
 
 def _measure(
-    units: Sequence[Unit], files: Sequence[ChosenFile], ask: Ask, reader: CuratedReader
+    units: Sequence[Unit],
+    bags: UnitBags,
+    files: Sequence[ChosenFile],
+    ask: Ask,
+    reader: CuratedReader,
 ) -> list[list[Signal]]:
-    share = {chosen.file.file_pk: chosen.share for chosen in files}
-    bags = count_terms(units, ask.weights)
+    """What speaks for each item by itself, in their order."""
     weightings = {"text.symbol": ask.weights, "text.title": ask.title}
     texts = {name: bags.score(weights) for name, weights in weightings.items()}
     best = {name: max((score for score, _ in own), default=0.0) for name, own in texts.items()}
@@ -127,6 +142,7 @@ def _measure(
         by_file.setdefault(mark.file.file_pk, []).append(mark)
     marked = {i: _marked(unit, by_file[unit.file.file_pk]) for i, unit in enumerate(units)}
     linked = _linked(units, marked, reader)
+    linked = _weaken_far(linked, lambda index: (-texts["text.symbol"][index][0], index), units)
     depths = 1 + max((mark.depth for mark in ask.marks), default=0)
     signals: list[list[Signal]] = []
     for index, unit in enumerate(units):
@@ -140,44 +156,74 @@ def _measure(
             own.append(_signal("mention.symbol", value, text))
         own += _trace_signals(unit, by_file[unit.file.file_pk], depths)
         if index in linked:
-            own.append(_signal("graph.target", 1.0, linked[index]))
+            own.append(_signal("graph.target", *linked[index]))
+        own += _path_signals(unit, by_file[unit.file.file_pk])
         own += _spectrum_signals(unit, ask.suspicious)
-        own.append(_signal("file.score", share[unit.file.file_pk], "score of its file"))
         signals.append(own)
     return signals
 
 
+def _path_signals(unit: Unit, marks: Sequence[Mark]) -> list[Signal]:
+    """The task names the file, and the file is one item."""
+    if unit.kind is not SubjectKind.FILE:
+        return []
+    named = [mark for mark in marks if mark.kind in _NAMES_FILE]
+    best = min(named, key=lambda mark: (mark.spread, mark.text), default=None)
+    return [] if best is None else [_signal("mention.path", best.spread**-0.5, best.text)]
+
+
+def _add_file_scores(
+    units: Sequence[Unit],
+    files: Sequence[ChosenFile],
+    marks: Sequence[Mark],
+    signals: Sequence[list[Signal]],
+) -> None:
+    """An item has its file's score where something speaks for the item, or the task names the
+    file: a good file is no reason to show all of it."""
+    share = {chosen.file.file_pk: chosen.share for chosen in files}
+    named = {mark.file.file_pk for mark in marks if mark.kind in _NAMES_FILE}
+    for unit, own in zip(units, signals, strict=True):
+        key = unit.file.file_pk
+        if own or key in named:
+            own.append(_signal("file.score", share[key], "score of its file"))
+
+
 def _signal(name: str, value: float, evidence: str) -> Signal:
-    return Signal(name, round(value, 6), SYMBOL_WEIGHTS[name], evidence)
+    return Signal(name, round(value, 6), SYMBOL_WEIGHTS[name], one_line(evidence))
 
 
 def _marked(unit: Unit, marks: Sequence[Mark]) -> dict[str, float]:
     """Names in the task that are defined by this unit or inside it; `marks` are its file's."""
     found: dict[str, float] = {}
     for mark in marks:
-        if mark.symbol is None:
+        if mark.symbol is None or mark.kind is MarkKind.TRACEBACK:
             continue
-        span = mark.symbol.symbol.span
-        # An outline holds its own class only, not the members after it.
-        inside = unit.span.start_byte <= span.start_byte < unit.span.end_byte
-        if inside:
+        if _holds(unit, mark.symbol):
             found[mark.text] = max(found.get(mark.text, 0.0), mark.spread**-0.5)
     return found
 
 
+def _holds(unit: Unit, row: SymbolRow) -> bool:
+    """Whether a definition begins in the unit; an outline is its own class, not the members."""
+    return unit.span.start_byte <= row.symbol.span.start_byte < unit.span.end_byte
+
+
 def _trace_signals(unit: Unit, marks: Sequence[Mark], depths: int) -> list[Signal]:
-    """The deepest traceback line inside the unit."""
+    """The deepest traceback frame inside the unit: by its function, else by its line."""
     inside = [
-        mark
-        for mark in marks
-        if mark.kind is MarkKind.TRACEBACK
-        and mark.line is not None
-        and unit.span.start_line <= mark.line <= unit.span.end_line
+        mark for mark in marks if mark.kind is MarkKind.TRACEBACK and _is_frame_in(mark, unit)
     ]
     if not inside:
         return []
     deepest = max(inside, key=lambda mark: mark.depth)
-    return [_signal("mention.traceback", (1 + deepest.depth) / depths, deepest.text)]
+    value = (depths + 1 + deepest.depth) / (2 * depths)  # the first frame printed has half
+    return [_signal("mention.traceback", value, deepest.text)]
+
+
+def _is_frame_in(mark: Mark, unit: Unit) -> bool:
+    if mark.line is not None:
+        return unit.span.start_line <= mark.line <= unit.span.end_line
+    return mark.symbol is not None and _holds(unit, mark.symbol)
 
 
 def _spectrum_signals(unit: Unit, suspicious: Suspicious) -> list[Signal]:
@@ -194,30 +240,48 @@ def _spectrum_signals(unit: Unit, suspicious: Suspicious) -> list[Signal]:
 
 def _linked(
     units: Sequence[Unit], marked: Mapping[int, Mapping[str, float]], reader: CuratedReader
-) -> dict[int, str]:
-    """Units that call a marked unit or are called by one (or inherit)."""
+) -> dict[int, tuple[float, str]]:
+    """Units that call a marked unit or are called by one (or inherit), as far as it is marked."""
     place = {
         (unit.file.file_pk, unit.ordinal): index
         for index, unit in enumerate(units)
         if unit.ordinal is not None
     }
     targets = {
-        (units[i].file.file_pk, units[i].ordinal): units[i].name for i in marked if marked[i]
+        (units[i].file.file_pk, units[i].ordinal): (max(marked[i].values()), units[i].name)
+        for i in marked
+        if marked[i]
     }
     files = sorted({file_pk for file_pk, _ in targets})
     edges = reader.read_edges_from(files, limit=SEED_EDGES)
     edges += reader.read_edges_to(files, limit=SEED_EDGES)
-    linked: dict[int, str] = {}
+    linked: dict[int, tuple[float, str]] = {}
     for edge in edges:
         if edge.kind not in (EdgeKind.CALL, EdgeKind.INHERIT):
             continue
         source = (edge.source_file, edge.source_ordinal)
         target = (edge.target_file, edge.target_ordinal)
         if source in targets and target in place:
-            linked.setdefault(place[target], f"used by {targets[source]}")
+            value, name = targets[source]
+            linked.setdefault(place[target], (value, f"used by {name}"))
         if target in targets and source in place:
-            linked.setdefault(place[source], f"uses {targets[target]}")
+            value, name = targets[target]
+            linked.setdefault(place[source], (value, f"uses {name}"))
     return linked
+
+
+def _weaken_far(
+    linked: Mapping[int, tuple[float, str]],
+    order_by: Callable[[int], tuple[float | str, ...]],
+    units: Sequence[Unit],
+) -> dict[int, tuple[float, str]]:
+    """Of many callers and callees only the best few of the source speak with full strength."""
+    cap = Cap(HELPERS, "by text", "a name that everything calls")
+    near = set(cap.first((i for i in linked if not role_of(units[i].file)), order_by))
+    return {
+        index: (value if index in near else value * FAR_HELPER, text)
+        for index, (value, text) in linked.items()
+    }
 
 
 def _follow_members(units: Sequence[Unit], signals: Sequence[list[Signal]]) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from clean_room_agent.repo.tokens import name_tokens, split_word
 from clean_room_agent.retrieval.cap import Cap
 from clean_room_agent.retrieval.precision.units import Unit
+from clean_room_agent.retrieval.weights import GUESS_COVERAGE, GUESS_WORDS
 
 _WORD = re.compile(rb"[A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff]*")
 _K1 = 1.2
@@ -47,6 +48,14 @@ class UnitBags:
             note = " ".join(f"{t}:{v:.1f}" for v, t in _NOTED.first(parts, _largest))
             scores.append((math.fsum(value for value, _ in parts), note))
         return scores
+
+    def covers_little(self, weights: Mapping[str, float]) -> bool:
+        """Whether even the item that holds most of the terms holds few of them."""
+        shares = [
+            (math.fsum(weights[t] for t in bag if t in weights), len(bag)) for bag in self.counts
+        ]
+        held, words = max(shares, default=(0.0, 0))
+        return words < GUESS_WORDS and held < GUESS_COVERAGE * math.fsum(weights.values())
 
 
 def _largest(part: tuple[float, str]) -> tuple[float, str]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 
 from clean_room_agent.records.context import Signal
+from clean_room_agent.retrieval.words import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Measure:
     def signal(self, key: int, scale: float, weight: float) -> Signal:
         """The signal of one file, as a share of the scale and at most 1."""
         value = round(min(1.0, self.values[key] / scale), 6)
-        return Signal(self.name, value, weight, self.explain(key))
+        return Signal(self.name, value, weight, one_line(self.explain(key)))
 
 
 def noted(name: str, values: Mapping[int, float], notes: Mapping[int, str]) -> Measure:

@@ -79,7 +79,7 @@ def propose_files(
     return Proposed(
         candidates=tuple(sorted(candidates, key=candidate_order)),
         files={pool.files[key].path: pool.files[key] for key in kept},
-        warnings=(f"scope: {said}",) if said else (),
+        warnings=(said,) if said else (),
     )
 
 

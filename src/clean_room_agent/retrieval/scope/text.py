@@ -21,6 +21,7 @@ from clean_room_agent.retrieval.weights import (
     TEXT_FILES,
     WHOLE_COLUMNS,
 )
+from clean_room_agent.retrieval.words import without_english
 from clean_room_agent.store.curated_reader import CuratedReader, TextTable
 
 _WHOLE, _FIELDS, _NAMES = 0, 1, 2
@@ -28,20 +29,34 @@ _WHOLE, _FIELDS, _NAMES = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Queries:
-    """The task as weighted terms: cleaned, title only, and the mix of both and its errors."""
+    """The task as weighted terms: cleaned, title only, and the mix of both and its errors.
+
+    `items` and `items_title` are mix and title without plain English, which in the text of one
+    function tells nothing. `vague`: the task has no other words, and they are used after all.
+    """
 
     clean: dict[str, float]
     title: dict[str, float]
     mix: dict[str, float]
+    items: dict[str, float]
+    items_title: dict[str, float]
+    vague: bool
 
 
 def make_queries(mentions: Mentions) -> Queries:
     """Weigh the terms of a task three ways."""
     errors = "\n".join(mentions.error_lines)
+    title = weigh_terms(mentions.title)
+    mix = weigh_terms(mentions.query, (mentions.title, 1.0), (errors, 0.5))
+    written = {name.lower() for name in mentions.identifiers}
+    items = without_english(mix, written)
     return Queries(
         clean=weigh_terms(mentions.query),
-        title=weigh_terms(mentions.title),
-        mix=weigh_terms(mentions.query, (mentions.title, 1.0), (errors, 0.5)),
+        title=title,
+        mix=mix,
+        items=items or mix,
+        items_title=without_english(title, written) if items else title,
+        vague=not items,
     )
 
 
