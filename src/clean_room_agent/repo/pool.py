@@ -184,6 +184,9 @@ def _batches(jobs: Iterable[Job]) -> Iterator[list[Job]]:
 def _start(memory_bytes: int) -> _Worker:
     # Loaded with the first worker: a run that finds nothing to parse does not pay for it.
     context = importlib.import_module("multiprocessing").get_context("spawn")
+    # A child is started with `python -c`, whose module path begins with the current directory:
+    # a repository's own `multiprocessing.py` would run there. This keeps it out (Python 3.11).
+    os.environ["PYTHONSAFEPATH"] = "1"
     here, there = context.Pipe()
     process = context.Process(target=_work, args=(there, memory_bytes), daemon=True)
     # A spawned child imports the parent's main module, which would load the whole command line.
