@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,26 @@ def test_an_interpreter_that_does_not_start_is_refused(tmp_path: Path) -> None:
     broken.chmod(0o755)
     with pytest.raises(SandboxError, match="does not start"):
         interpreter_paths(broken)
+
+
+@pytest.mark.reliability(case=46)
+def test_asking_an_interpreter_runs_nothing_of_an_editable_install(tmp_path: Path) -> None:
+    source, mark = tmp_path / "repository" / "src", tmp_path / "mark"
+    source.mkdir(parents=True)
+    (source / "sitecustomize.py").write_text(f"open({str(mark)!r}, 'w').close()\n")
+    environment = tmp_path / "venv"
+    venv.create(environment, symlinks=True, with_pip=False)
+    python = environment / "bin" / "python"
+    site = next((environment / "lib").glob("python3*/site-packages"))
+    (site / "editable.pth").write_text(f"{source}\nimport os; os.environ['X'] = 'x'\n")
+    finder = f"MAPPING: dict[str, str] = {{'pkg': {str(tmp_path)!r}}}\n"
+    (site / "__editable___pkg_finder.py").write_text(finder)
+    # Without the guard, even an isolated interpreter runs it.
+    subprocess.run([str(python), "-I", "-c", "pass"], check=True)
+    assert mark.exists()
+    mark.unlink()
+    paths = interpreter_paths(python)
+    assert not mark.exists()
+    assert {environment, source, tmp_path} <= set(paths)
+    outside = interpreter_paths(python, workspace_target=tmp_path / "repository")
+    assert source not in outside
