@@ -85,21 +85,29 @@ def undo(invocation: Invocation, word: str) -> None:
 def roll_back_interrupted(invocation: Invocation, run: OpenRun) -> list[str]:
     """Undo what a killed `apply` left half done; return the paths put back."""
     journal = state_dir(invocation.root) / JOURNAL
-    if not journal.exists():
+    if not os.path.lexists(journal):
         return []
-    restored, conflicts = recover(invocation.root, journal)
     with RawReader(invocation.root) as reader:
-        for intent in reader.read_open_applications():
-            run.raw.append_application(
-                Application(
-                    intent.application_id,
-                    run.run_id,
-                    intent.patch_id,
-                    intent.action,
-                    ApplicationPhase.ROLLED_BACK,
-                    intent.files,
-                )
+        intents = reader.read_open_applications()
+    if not intents:
+        # We log an intent before we write a journal: this one is not ours.
+        raise EditError(
+            "there is a journal of a change that was never logged; it was not followed",
+            where=str(journal),
+            hint="look at it, then remove it",
+        )
+    restored, conflicts = recover(invocation.root, journal)
+    for intent in intents:
+        run.raw.append_application(
+            Application(
+                intent.application_id,
+                run.run_id,
+                intent.patch_id,
+                intent.action,
+                ApplicationPhase.ROLLED_BACK,
+                intent.files,
             )
+        )
     for path in restored:
         invocation.output.note(f"put back after an interrupted change: {path}")
     for path in conflicts:

@@ -6,6 +6,7 @@ Does not know: anything that we did not register. A tree in use or locked is lef
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from clean_room_agent.store.session import is_owned
 
 FRESH = "fresh"
 SALVAGE = "salvage"
+_FRESH_NAME = re.compile(r"t-[0-9]{8}-[0-9a-z]+-[0-9]+(\.journal)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +48,11 @@ def find_leftovers(invocation: Invocation) -> list[Leftover]:
         if not is_owned(invocation.root, task_id):
             found.append(Leftover("worktree", worktree.path, task_id, worktree))
     fresh = state / FRESH
-    for path in sorted(fresh.iterdir()) if fresh.is_dir() else []:
+    for path in sorted(fresh.iterdir()) if fresh.is_dir() and not fresh.is_symlink() else []:
         task_id = TaskId(path.name.rsplit("-", 1)[0])
-        if not is_owned(invocation.root, task_id):
+        # Only what bears a name that we give, and never through a link: it may lead anywhere.
+        ours = _FRESH_NAME.fullmatch(path.name) and not path.is_symlink()
+        if ours and not is_owned(invocation.root, task_id):
             found.append(Leftover("grading tree", path, task_id))
     return found
 

@@ -79,10 +79,13 @@ def refuse_shipped_room(invocation: Invocation) -> None:
     repository = invocation.repository
     index = repository.git_dir / "index"
     content = index.read_bytes() if index.is_file() else b""
-    shipped = b".clean_room/" in content
+    # With a slash for a folder's files, with the terminator for a link or a submodule.
+    shipped = b".clean_room/" in content or b".clean_room\0" in content
     if content[4:8] == b"\0\0\0\4" and repository.head is not None:
-        shipped |= any(path.startswith(".clean_room/") for path in repository.tree(repository.head))
-    if shipped:
+        paths = repository.tree(repository.head)
+        shipped |= any(path.split("/", 1)[0] == ".clean_room" for path in paths)
+    room = project_config_path(repository.root).parent
+    if shipped or room.is_symlink():
         raise ConfigError(
             "the repository ships its own .clean_room, which is never trusted",
             where=str(project_config_path(invocation.root).parent),

@@ -19,6 +19,7 @@ import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from clean_room_agent.errors import EditError
 from clean_room_agent.execute.edits import EditPlan, FileEdit, open_root, read_file
@@ -82,9 +83,7 @@ def recover(root: Path, journal: Path) -> tuple[list[str], list[str]]:
 
     A file that is neither as before nor as planned was edited since: it is left alone.
     """
-    entries = json.loads(journal.read_text("ascii"))
-    if entries.get("version") != JOURNAL_VERSION:
-        raise EditError("the journal was written by another version", where=str(journal))
+    entries = _read_journal(journal)
     restored, conflicts = [], []
     with open_root(root) as root_fd:
         for entry in entries["files"]:
@@ -93,12 +92,28 @@ def recover(root: Path, journal: Path) -> tuple[list[str], list[str]]:
             found = read_file(root_fd, path, allow_ci=True)
             now = "" if found is None else hashlib.sha256(found[0]).hexdigest()
             if now == entry["after_sha256"]:
-                _write(root_fd, FileEdit(path, None, before, entry["mode"]), allow_ci=True)
+                _write(root_fd, FileEdit(path, None, before, entry["mode"] & 0o777), allow_ci=True)
                 restored.append(path)
             elif now != entry["before_sha256"]:
                 conflicts.append(path)
     journal.unlink()
     return restored, conflicts
+
+
+def _read_journal(journal: Path) -> dict[str, Any]:
+    """Read a journal that we wrote, or refuse what only looks like one."""
+    regular = journal.is_file() and not journal.is_symlink()
+    try:
+        entries = json.loads(journal.read_text("ascii")) if regular else None
+    except ValueError:
+        entries = None
+    if not isinstance(entries, dict) or entries.get("version") != JOURNAL_VERSION:
+        raise EditError(
+            "this is no journal of this version; nothing was changed",
+            where=str(journal),
+            hint="look at it, then remove it",
+        )
+    return entries
 
 
 def _require(root_fd: int, path: str, expected: bytes | None, allow_ci: bool) -> None:

@@ -63,7 +63,8 @@ def is_as_we_left_it(repository: Repository, worktree: Worktree) -> bool:
     if not manifest.is_file() or not worktree.exists:
         return False
     kept: dict[str, str] = json.loads(manifest.read_text("ascii"))
-    return kept == changes_in(repository, worktree)
+    inner = open_repository(worktree.path, shadow=repository.shadow.path)
+    return inner.head == worktree.base and kept == changes_in(repository, worktree)
 
 
 def forget_manifest(worktree: Worktree) -> None:

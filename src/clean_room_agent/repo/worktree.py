@@ -202,6 +202,8 @@ def remove_worktree(
     reasons: tuple[str, ...] = ("its making was interrupted",)
     salvaged: tuple[Path, ...] = ()
     if current.is_finished:
+        if nested := _nested_in(repository, current):
+            return Removal(False, (f"holds a repository of its own: {nested[0]}",))
         work = _work_in(repository, current)
         reasons = _reasons(current, work)
         if reasons and salvage_to is None:
@@ -235,6 +237,13 @@ def _users_of(path: Path) -> list[int]:
                 if where == prefix or where.startswith(prefix + "/"):
                     found.append(int(entry.name))
     return sorted(found)
+
+
+def _nested_in(repository: Repository, worktree: Worktree) -> list[str]:
+    """List repositories made inside since: no patch and no copy would hold their history."""
+    inner = open_repository(worktree.path, shadow=repository.shadow.path)
+    present = listing.list_all(inner.layout, repository.shadow)
+    return [p.path for p in present if not p.tracked and p.mode == listing.MODE_NESTED]
 
 
 def _work_in(repository: Repository, worktree: Worktree) -> Work:

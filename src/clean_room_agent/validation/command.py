@@ -62,7 +62,10 @@ class _Place:
             if not path.is_relative_to(self.root):
                 continue
             inside = path.relative_to(self.root).as_posix()
-            if inside in self.tracked or not _in_environment(path):
+            # A submodule is tracked as one entry: everything below it is the repository's too.
+            above = [part.as_posix() for part in Path(inside).parents]
+            tracked = any(place in self.tracked for place in (inside, *above))
+            if tracked or not _in_environment(path):
                 raise UsageError(
                     f"{inside} belongs to the repository, so an edit could change it",
                     hint="use an interpreter outside the repository or in an untracked .venv",

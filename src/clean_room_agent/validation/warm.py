@@ -34,7 +34,9 @@ _LISTEN_COLD_EVERY = 0.02
 _STALL_SECONDS = 150.0
 _PATIENT_SECONDS = 10.0
 # The order in which candidates get a cold trial.
-_TO_CONFIRM, _UNTRIED, _DOUBTED_BROKE, _DOUBTED = range(4)
+# The cold process takes what only it can confirm first, then everything in the order proposed:
+# a likely edit that the warm process may have judged wrongly must not wait behind unlikely ones.
+_TO_CONFIRM, _WAITING = range(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +160,8 @@ class WarmRunner:
         The warm process answers in the order given; those that only a cold import can try are
         yielded when that has been done, meanwhile the warm one goes on. A candidate that changes a
         function which ran at import is yielded with what the warm process found (plausible only
-        once the cold one confirmed it), and *again* after a cold trial, tried when nothing else
-        waits for one. The caller may stop at any point.
+        once the cold one confirmed it), and *again* after a cold trial. The caller may stop at any
+        point.
 
         Raises:
             SandboxError: a process died and could not be started again.
@@ -204,7 +206,7 @@ class WarmRunner:
         numbers = [next(self._numbers) for _ in taken]
         self._sent.update(zip(numbers, taken, strict=True))
         if self._imports_all:
-            self._for_cold += [(_UNTRIED, number) for number in numbers]
+            self._for_cold += [(_WAITING, number) for number in numbers]
             heapq.heapify(self._for_cold)
         elif self._warm is not None:
             self._send(self._warm, numbers)
@@ -299,15 +301,14 @@ class WarmRunner:
             return
         outcome, test_id, detail = record["o"]
         if outcome == "cold":
-            heapq.heappush(self._for_cold, (_UNTRIED, number))
+            heapq.heappush(self._for_cold, (_WAITING, number))
         elif record["later"] == "confirm":
             heapq.heappush(self._for_cold, (_TO_CONFIRM, number))
         else:
             kind = TrialOutcome(outcome)
             self._answer(number, Trial("", kind, record["s"], test_id, detail))
             if record["later"] == "doubt":
-                rank = _DOUBTED_BROKE if kind is TrialOutcome.BROKE else _DOUBTED
-                heapq.heappush(self._for_cold, (rank, number))
+                heapq.heappush(self._for_cold, (_WAITING, number))
             else:
                 del self._sent[number]
 
