@@ -4,7 +4,8 @@ import pytest
 
 from clean_room_agent.records.attempt import TestOutcome, ValidationVerdict
 from clean_room_agent.validation.grade import Expectations, grade
-from tests.support.small_projects import LIMITS, pytest_command, write_project
+from clean_room_agent.validation.screen import screen_replacements
+from tests.support.small_projects import LIMITS, apply, candidate, pytest_command, write_project
 
 TESTS = """
     from lib import total
@@ -64,3 +65,27 @@ def test_an_unknown_id_is_absent(tmp_path, isolation) -> None:
     )
     graded = grade(pytest_command(), tree, isolation, Expectations(("test_sum.py::nope",)), LIMITS)
     assert graded.fail_to_pass == {"test_sum.py::nope": TestOutcome.ABSENT}
+
+
+@pytest.mark.reliability(case=45)
+def test_an_edited_test_wins_only_where_the_edited_tree_itself_is_graded(
+    tmp_path, isolation
+) -> None:
+    files = {
+        "calc.py": "def add(a, b): return a - b\n",
+        "test_calc.py": "from calc import add\n\ndef test_add(): assert add(1, 1) == 2\n",
+    }
+    base = write_project(tmp_path / "base", files)
+    cheat = candidate(base, "test_calc.py", "assert add(1, 1) == 2", "assert True")
+    expected = Expectations(("test_calc.py::test_add",))
+    # The attack works where the tree of the attempt is graded as it is.
+    attempt = write_project(tmp_path / "attempt", files)
+    apply(attempt, cheat)
+    won = grade(pytest_command("-q"), attempt, isolation, expected, LIMITS)
+    assert won.verdict is ValidationVerdict.SOLVED
+    # A fresh tree gets only what the screen accepts: nothing of it.
+    accepted, flags = screen_replacements(cheat.replacements)
+    assert accepted == ()
+    assert any("test_calc.py" in flag for flag in flags)
+    fresh = grade(pytest_command("-q"), base, isolation, expected, LIMITS)
+    assert fresh.verdict is ValidationVerdict.NOT_SOLVED
