@@ -37,7 +37,7 @@ def _spec(folder: Path, source: str, **limits: float) -> SandboxSpec:
     return SandboxSpec(
         argv=(sys.executable, "-I", "-S", "-c", CHANNEL + source),
         workspace=folder,
-        workspace_target=Path("/work/tree"),
+        workspace_target=Path("/checkout/tree"),
         environment={"PATH": "/usr/bin:/bin"},
         read_only=bare_interpreter_paths(Path(sys.executable)),
         limits=Limits(**{"wall_seconds": 30.0, **limits}),  # type: ignore[arg-type]

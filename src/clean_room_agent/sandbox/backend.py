@@ -26,7 +26,7 @@ from clean_room_agent.sandbox.spec import SandboxSpec
 
 NAMES = ("namespaces", "bubblewrap")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_TARGET = Path("/work/probe")
+_TARGET = Path("/checkout/probe")
 _PROBE_LIMITS = Limits(
     wall_seconds=20.0,
     cpu_seconds=10.0,
