@@ -9,7 +9,7 @@ constant) or Supplementary (nothing breaks without it). A test fails on an uncla
 
 from __future__ import annotations
 
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
@@ -157,9 +157,4 @@ def all_fields() -> dict[str, Field[Any]]:
     return {f"{s}.{f.name}": f for s, section in SECTIONS.items() for f in fields(section)}
 
 
-def default_of(entry: Field[Any]) -> object:
-    """Return the default of a field, or `MISSING` for a required one."""
-    return entry.default
-
-
-__all__ = ["MISSING", "SECTIONS", "Config", "FieldClass", "all_fields", "default_of"]
+__all__ = ["SECTIONS", "Config", "FieldClass", "all_fields"]
