@@ -29,7 +29,7 @@ from clean_room_agent.repo.git import open_repository
 from clean_room_agent.retrieval import retrieve
 from clean_room_agent.retrieval.judge import RankedJudge
 from clean_room_agent.retrieval.roles import role_of
-from clean_room_agent.retrieval.tokens import UpperBoundCounter
+from clean_room_agent.prompts.tokens import UpperBoundCounter
 from clean_room_agent.store.curated_reader import CuratedReader
 
 TARGET_S = 0.5

@@ -12,6 +12,7 @@ failing test is a `Validation`, an omitted file is a `Decision`.
     ├── BudgetError         5   a token, time or candidate limit was reached
     ├── StoreError          6   a database is corrupt, foreign or newer
     │   └── StoreBusyError  6   another process holds the write lock
+    ├── ModelCallError      4   a model server did not answer as it must
     ├── EditError           1   an edit was refused; nothing was written
     ├── SandboxError        7   no enforcing sandbox, or it failed to start
     ├── TamperedError       8   the verdict cannot be trusted
@@ -76,6 +77,13 @@ class BudgetError(CraError):
 
     exit_code = 5
     code = "budget"
+
+
+class ModelCallError(CraError):
+    """A model or its server is away, hung, broken or cut the prompt; every try is in the log."""
+
+    exit_code = 4
+    code = "model"
 
 
 class StoreError(CraError):

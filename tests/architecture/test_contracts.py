@@ -36,8 +36,8 @@ def test_functions_stay_under_the_limit() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 length = (node.end_lineno or node.lineno) - node.lineno + 1
-                # Options of a verb are declarations, one line each: cli.py is exempt.
-                if length > MAX_FUNCTION_LINES and path.name != "cli.py":
+                # Options of a verb are declarations, one line each: cli is exempt.
+                if length > MAX_FUNCTION_LINES and path.parent.name != "cli":
                     long.append(f"{path.name}:{node.lineno} {node.name} ({length})")
     assert not long
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from clean_room_agent.prompts.tokens import UpperBoundCounter
 from clean_room_agent.records.code import EdgeKind
 from clean_room_agent.records.context import ContextPackage
 from clean_room_agent.retrieval import retrieve
 from clean_room_agent.retrieval.judge import Judge, RankedJudge
-from clean_room_agent.retrieval.tokens import UpperBoundCounter
 from clean_room_agent.store.curated_reader import CuratedReader
 from tests.support.curated import Commit, CuratedRepo, Edge, build_curated
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from clean_room_agent.errors import BudgetError, StoreError, UsageError
+from clean_room_agent.prompts.framing import split_frames
+from clean_room_agent.prompts.tokens import UpperBoundCounter
 from clean_room_agent.records.context import (
     Candidate,
     ContextPackage,
@@ -15,9 +17,7 @@ from clean_room_agent.records.context import (
     Verdict,
 )
 from clean_room_agent.retrieval import explain_path, render
-from clean_room_agent.retrieval.framing import split_frames
 from clean_room_agent.retrieval.judge import RankedJudge, StageBudget
-from clean_room_agent.retrieval.tokens import UpperBoundCounter
 from tests.retrieval.sample import FILES, build_sample, retrieve_sample
 from tests.support.curated import CuratedRepo, build_curated
 

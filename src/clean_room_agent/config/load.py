@@ -103,18 +103,26 @@ def _checked(key: str, value: object, kind: Any, origin: str) -> object:
         value = float(value)
     if kind == "tuple[str, ...]" and isinstance(value, list | tuple):
         value = tuple(value)
-    accepted = {"str": str, "int": int, "float": float, "tuple[str, ...]": tuple}[kind]
-    if not isinstance(value, accepted) or isinstance(value, bool):
+    kinds = {"str": str, "int": int, "float": float, "bool": bool, "tuple[str, ...]": tuple}
+    if not isinstance(value, kinds[kind]) or (isinstance(value, bool) and kind != "bool"):
         wanted = (
             'a list of strings, like ["/opt"]' if kind.startswith("tuple") else f"of type {kind}"
         )
         raise ConfigError(f"{key} must be {wanted}, not {value!r}", where=origin)
-    if isinstance(value, int | float) and not 0 < value < math.inf:
-        raise ConfigError(f"{key} must be a number above 0, not {value!r}", where=origin)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        _check_number(key, value, origin)
     allowed = ALLOWED_VALUES.get(key)
     if allowed is not None and value not in allowed:
         raise ConfigError(f"{key} must be one of {', '.join(allowed)}, not {value!r}", where=origin)
     return value
+
+
+def _check_number(key: str, value: float, origin: str) -> None:
+    minimum = all_fields()[key].metadata.get("minimum")
+    if minimum is None and not 0 < value < math.inf:
+        raise ConfigError(f"{key} must be a number above 0, not {value!r}", where=origin)
+    if minimum is not None and not minimum <= value < math.inf:
+        raise ConfigError(f"{key} must be at least {minimum:g}, not {value!r}", where=origin)
 
 
 def _read_file(path: Path) -> dict[str, object]:

@@ -25,6 +25,25 @@ DEFAULT_PROCESSES = 256
 DEFAULT_WORKSPACE_MIB = 1024
 DEFAULT_MAX_FILE_BYTES = 2 * 1024**2
 DEFAULT_LOCK_WAIT_SECONDS = 10.0
+DEFAULT_SERVED_TOKENS = 32_768
+DEFAULT_PARALLEL_CALLS = 1
+DEFAULT_CONNECT_SECONDS = 5.0
+# A large prompt on a laptop is read for minutes before the first token comes.
+DEFAULT_FIRST_TOKEN_SECONDS = 600.0
+DEFAULT_IDLE_SECONDS = 60.0
+DEFAULT_CALL_SECONDS = 1800.0
+DEFAULT_RETRIES = 2
+DEFAULT_OUTPUT_TOKENS = 4096
+DEFAULT_TOP_P = 0.95
+DEFAULT_JUDGED_FILES = 40
+DEFAULT_JUDGED_ITEMS = 80
+DEFAULT_INSTRUCTION_BYTES = 32 * 1024
+DEFAULT_ATTEMPTS = 3
+DEFAULT_STEPS = 6
+DEFAULT_ATTEMPT_TOKENS = 400_000
+DEFAULT_ATTEMPT_SECONDS = 1800.0
+DEFAULT_FORMAT_ERRORS = 3
+DEFAULT_ENRICH_TOKENS = 200_000
 
 
 class FieldClass(StrEnum):
@@ -40,9 +59,10 @@ def required(doc: str) -> Any:
     return field(metadata={"class": FieldClass.REQUIRED, "doc": doc})
 
 
-def optional(default: object, doc: str) -> Any:
-    """Declare a field with a documented default."""
-    return field(default=default, metadata={"class": FieldClass.OPTIONAL, "doc": doc})
+def optional(default: object, doc: str, *, minimum: float | None = None) -> Any:
+    """Declare a field with a documented default; a number is above 0, or at least `minimum`."""
+    metadata = {"class": FieldClass.OPTIONAL, "doc": doc, "minimum": minimum}
+    return field(default=default, metadata=metadata)
 
 
 def supplementary(default: object, doc: str) -> Any:
@@ -54,7 +74,132 @@ def supplementary(default: object, doc: str) -> Any:
 class ModelsConfig:
     """Which model judges and writes. `none` is the declared model-free mode."""
 
-    backend: str = required('"none": judges are ranked cuts, edits come from fix templates')
+    backend: str = required(
+        '"none" (no model: ranked cuts and fix templates), "ollama", "vllm", "openai", '
+        '"llamacpp", "gguf", "hf"'
+    )
+    base_url: str = optional("", 'where it is served; "" = http://127.0.0.1:11434 for ollama')
+    context_tokens: int = optional(
+        DEFAULT_SERVED_TOKENS, "the window asked of the server; a smaller served one is an error"
+    )
+    parallel: int = optional(DEFAULT_PARALLEL_CALLS, "calls in flight at once")
+    connect_seconds: float = optional(DEFAULT_CONNECT_SECONDS, "to reach the server")
+    first_token_seconds: float = optional(
+        DEFAULT_FIRST_TOKEN_SECONDS, "from sending a prompt to the first token"
+    )
+    idle_seconds: float = optional(DEFAULT_IDLE_SECONDS, "between two tokens")
+    total_seconds: float = optional(DEFAULT_CALL_SECONDS, "for one whole call")
+    retries: int = optional(
+        DEFAULT_RETRIES, "further tries after a passing fault (0 = none)", minimum=0
+    )
+    allowed_hosts: tuple[str, ...] = supplementary(
+        (), "hosts besides this machine that may be sent code"
+    )
+    api_key_variable: str = supplementary(
+        "", "environment variable that holds the server's key; never the key itself"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleConfig:
+    """One of the two models."""
+
+    model: str = optional("", "the model's name at the server, or a path for gguf and hf")
+    tokenizer: str = supplementary("", 'path of its tokenizer.json, for exact counts; "" = learned')
+    temperature: float = optional(0.2, "0 = greedy", minimum=0)
+    top_p: float = optional(DEFAULT_TOP_P, "share of the probability mass that is drawn from")
+    seed: int = optional(1, "of the first attempt; each further one adds 1", minimum=0)
+    max_output_tokens: int = optional(
+        DEFAULT_OUTPUT_TOKENS, "tokens of one answer, set aside in the window"
+    )
+    think: bool = optional(False, "let a thinking model think before it answers")
+    edit_format: str = optional(
+        "blocks", 'how it writes edits: "blocks" (search/replace) or "symbols" (small models)'
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodingConfig(RoleConfig):
+    """The model that writes code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasoningConfig(RoleConfig):
+    """The model that judges, plans and answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagesConfig:
+    """Which of the two models each stage asks: "coding" or "reasoning"."""
+
+    analysis: str = optional("reasoning", "what the task names")
+    scope: str = optional("reasoning", "which files are shown")
+    precision: str = optional("reasoning", "which symbols are shown")
+    reprioritise: str = optional("reasoning", "what is dropped when the room is full")
+    plan: str = optional("reasoning", "the steps of a change")
+    implement: str = optional("coding", "the edit")
+    reflect: str = optional("reasoning", "why an attempt is stuck")
+    tests: str = optional("coding", "tests that tell patches apart")
+    select: str = optional("reasoning", "which patch is the answer")
+    ask: str = optional("reasoning", "an answer with citations")
+    enrich: str = optional("reasoning", "what a file is for")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdaptersConfig:
+    """Which LoRA adapter a stage adds to its model; "" = none."""
+
+    analysis: str = optional("", "adapter name at the server, or a path for gguf and hf")
+    scope: str = optional("", "as above")
+    precision: str = optional("", "as above")
+    reprioritise: str = optional("", "as above")
+    plan: str = optional("", "as above")
+    implement: str = optional("", "as above")
+    reflect: str = optional("", "as above")
+    tests: str = optional("", "as above")
+    select: str = optional("", "as above")
+    ask: str = optional("", "as above")
+    enrich: str = optional("", "as above")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemperaturesConfig:
+    """Which temperature a stage uses instead of its model's; -1 = its model's."""
+
+    analysis: float = optional(0.0, "judgments are greedy", minimum=-1)
+    scope: float = optional(0.0, "as above", minimum=-1)
+    precision: float = optional(0.0, "as above", minimum=-1)
+    reprioritise: float = optional(0.0, "as above", minimum=-1)
+    plan: float = optional(-1.0, "the model's own", minimum=-1)
+    implement: float = optional(-1.0, "the model's own", minimum=-1)
+    reflect: float = optional(-1.0, "the model's own", minimum=-1)
+    tests: float = optional(-1.0, "the model's own", minimum=-1)
+    select: float = optional(0.0, "greedy", minimum=-1)
+    ask: float = optional(-1.0, "the model's own", minimum=-1)
+    enrich: float = optional(-1.0, "the model's own", minimum=-1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptsConfig:
+    """How a model tries to solve a task, and when it stops."""
+
+    generators: tuple[str, ...] = optional(
+        ("llm", "templates"), 'in this order: "llm", "templates"; without a model only templates'
+    )
+    attempts: int = optional(DEFAULT_ATTEMPTS, "attempts of the model, each with its own seed")
+    steps: int = optional(DEFAULT_STEPS, "edits tried in one attempt")
+    tokens: int = optional(DEFAULT_ATTEMPT_TOKENS, "tokens of all attempts, prompts included")
+    seconds: float = optional(DEFAULT_ATTEMPT_SECONDS, "wall-clock seconds of all attempts")
+    format_errors: int = optional(DEFAULT_FORMAT_ERRORS, "unusable answers in a row of one attempt")
+    plan: bool = optional(False, "write a plan first when none is given")
+    selector: str = optional("tests", 'which patch is the answer: "tests", "majority" or "model"')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrichConfig:
+    """How much `cra enrich` may spend."""
+
+    tokens: int = optional(DEFAULT_ENRICH_TOKENS, "tokens of one run, prompts included")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +208,15 @@ class BudgetConfig:
 
     context_tokens: int = optional(
         DEFAULT_CONTEXT_TOKENS, "tokens of one context package, framing counted"
+    )
+    judged_files: int = optional(
+        DEFAULT_JUDGED_FILES, "files a model judges, best score first; the rest is not shown"
+    )
+    judged_items: int = optional(
+        DEFAULT_JUDGED_ITEMS, "symbols a model judges, best score first; the rest is not shown"
+    )
+    instruction_bytes: int = optional(
+        DEFAULT_INSTRUCTION_BYTES, "a larger AGENTS.md is left out whole"
     )
 
 
@@ -129,6 +283,13 @@ class Config:
     """The effective configuration of one run."""
 
     models: ModelsConfig
+    coding: CodingConfig = CodingConfig()
+    reasoning: ReasoningConfig = ReasoningConfig()
+    stages: StagesConfig = StagesConfig()
+    adapters: AdaptersConfig = AdaptersConfig()
+    temperatures: TemperaturesConfig = TemperaturesConfig()
+    attempts: AttemptsConfig = AttemptsConfig()
+    enrich: EnrichConfig = EnrichConfig()
     budget: BudgetConfig = BudgetConfig()
     tests: TestsConfig = TestsConfig()
     solve: SolveConfig = SolveConfig()
@@ -139,6 +300,13 @@ class Config:
 
 SECTIONS: dict[str, type] = {
     "models": ModelsConfig,
+    "coding": CodingConfig,
+    "reasoning": ReasoningConfig,
+    "stages": StagesConfig,
+    "adapters": AdaptersConfig,
+    "temperatures": TemperaturesConfig,
+    "attempts": AttemptsConfig,
+    "enrich": EnrichConfig,
     "budget": BudgetConfig,
     "tests": TestsConfig,
     "solve": SolveConfig,
@@ -147,7 +315,11 @@ SECTIONS: dict[str, type] = {
     "store": StoreConfig,
 }
 ALLOWED_VALUES: dict[str, tuple[str, ...]] = {
-    "models.backend": ("none",),
+    "models.backend": ("none", "ollama", "vllm", "openai", "llamacpp", "gguf", "hf"),
+    "attempts.selector": ("tests", "majority", "model"),
+    "coding.edit_format": ("blocks", "symbols"),
+    "reasoning.edit_format": ("blocks", "symbols"),
+    **{f"stages.{entry.name}": ("coding", "reasoning") for entry in fields(StagesConfig)},
     "sandbox.backend": ("auto", "namespaces", "bubblewrap"),
 }
 

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from clean_room_agent.pipeline.room import TaskRoom
+from clean_room_agent.prompts.tokens import UpperBoundCounter
 from clean_room_agent.records.code import BlobId
 from clean_room_agent.records.context import ContextPackage
 from clean_room_agent.records.task import Task
 from clean_room_agent.retrieval import render, retrieve
 from clean_room_agent.retrieval.judge import RankedJudge
-from clean_room_agent.retrieval.tokens import UpperBoundCounter
 from clean_room_agent.store.curated_reader import CuratedReader
 
 

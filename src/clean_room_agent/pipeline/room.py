@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clean_room_agent.config import Config
+from clean_room_agent.llm.client import ModelClient
 from clean_room_agent.records.log import Event, EventLevel
 from clean_room_agent.records.task import Limits, RunId, TaskId
 from clean_room_agent.repo.git import Repository
@@ -30,6 +31,7 @@ class TaskRoom:
     config: Config
     progress: Progress
     note: Callable[[str], None]
+    models: ModelClient | None = None
 
     @property
     def root(self) -> Path:

@@ -44,6 +44,10 @@ class FragmentKind(StrEnum):
     PLAN_STEP = "plan_step"
     TEST_OUTPUT = "test_output"
     FRAMING = "framing"
+    CANDIDATE = "candidate"
+    INSTRUCTION_FILE = "instruction_file"
+    EDIT = "edit"
+    NOTE = "note"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +127,10 @@ class StageRecord:
 class Fragment:
     """One typed piece of a prompt. `content` is exactly the bytes that are rendered.
 
-    Code fragments carry blob, byte range, path and detail, and the index of the `Decision` (in
-    the package's flat decision list) that let them in.
+    Code and instruction-file fragments carry blob, byte range, path and detail, and the index of
+    the `Decision` (in the package's flat decision list) that let them in. A candidate carries the
+    path, symbol, blob and span of what a judge is asked about. `source` names the row of the log
+    that any other content follows from: `test_run:ID`, `request:ID`, `plan:ID`, `template:ID`.
     """
 
     kind: FragmentKind
@@ -137,6 +143,7 @@ class Fragment:
     span: Span | None = None
     detail: Detail | None = None
     decision: int | None = None
+    source: str = ""
 
     @property
     def sha256(self) -> str:

@@ -18,7 +18,10 @@ class Mode(StrEnum):
     """Which pipeline a task runs through."""
 
     CONTEXT = "context"
+    PLAN = "plan"
     SOLVE = "solve"
+    ASK = "ask"
+    ENRICH = "enrich"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from clean_room_agent.errors import BudgetError, UsageError
+from clean_room_agent.prompts.framing import Frame, make_frame
+from clean_room_agent.prompts.tokens import TokenCounter
 from clean_room_agent.records.context import (
     ContextPackage,
     Decision,
@@ -23,9 +25,7 @@ from clean_room_agent.records.context import (
     FragmentKind,
     Verdict,
 )
-from clean_room_agent.retrieval.framing import Frame, make_frame
 from clean_room_agent.retrieval.precision.units import Unit
-from clean_room_agent.retrieval.tokens import TokenCounter
 
 INSTRUCTION_TEMPLATE = "context/2"
 INSTRUCTION = (

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from clean_room_agent.prompts.tokens import TokenCounter
 from clean_room_agent.records.context import (
     ContextPackage,
     Decision,
@@ -33,7 +34,6 @@ from clean_room_agent.retrieval.resolve import Resolution, resolve_mentions
 from clean_room_agent.retrieval.scope import Proposed, propose_files
 from clean_room_agent.retrieval.scope.text import make_queries
 from clean_room_agent.retrieval.sources import ReadSource, Sources
-from clean_room_agent.retrieval.tokens import TokenCounter
 from clean_room_agent.retrieval.weights import (
     FEW,
     FEW_FLOOR,

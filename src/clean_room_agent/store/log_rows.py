@@ -185,7 +185,20 @@ def trial_of(row: Row) -> LoggedTrial:
 def patch_of(read_blob: ReadBlob, row: Row) -> Patch:
     """Rebuild a patch with its diff and new bytes."""
     patch_id, attempt_id, candidate_id, rank, diff_sha256, edits, score = row
-    replacements = tuple(
+    return Patch(
+        patch_id=patch_id,
+        attempt_id=attempt_id,
+        candidate_id=candidate_id,
+        rank=rank,
+        diff=read_blob(diff_sha256),
+        replacements=replacements_of(read_blob, edits),
+        score=from_json(score),
+    )
+
+
+def replacements_of(read_blob: ReadBlob, edits: str) -> tuple[Replacement, ...]:
+    """Rebuild replacements from the JSON of an `edits` column."""
+    return tuple(
         Replacement(
             path=edit["path"],
             start_byte=edit["start_byte"],
@@ -194,15 +207,6 @@ def patch_of(read_blob: ReadBlob, row: Row) -> Patch:
             before_sha256=edit["before_sha256"],
         )
         for edit in from_json(edits)
-    )
-    return Patch(
-        patch_id=patch_id,
-        attempt_id=attempt_id,
-        candidate_id=candidate_id,
-        rank=rank,
-        diff=read_blob(diff_sha256),
-        replacements=replacements,
-        score=from_json(score),
     )
 
 

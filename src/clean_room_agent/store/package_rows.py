@@ -49,10 +49,13 @@ FRAGMENTS = (
 
 
 def append_package(
-    appender: Appender, task_id: TaskId, package: ContextPackage, prompt_bytes: bytes
-) -> str:
-    """Insert everything that a package is made of; return its new id."""
-    package_id = new_id("k")
+    appender: Appender,
+    task_id: TaskId,
+    package: ContextPackage,
+    prompt_bytes: bytes,
+    package_id: str,
+) -> None:
+    """Insert everything that a package is made of."""
     appender.insert(
         "context_packages",
         {
@@ -77,9 +80,8 @@ def append_package(
             position += 1
     for index, fragment in enumerate(package.fragments):
         sha256 = appender.put_blob(fragment.content)
-        row = _fragment_row(package_id, index, fragment)
-        appender.insert("context_fragments", row | {"content_sha256": sha256})
-    return package_id
+        owned: dict[str, Value] = {"package_id": package_id, "content_sha256": sha256}
+        appender.insert("context_fragments", owned | fragment_row(index, fragment))
 
 
 def analysis_of(row: Sequence[Any]) -> TaskAnalysis:
@@ -183,9 +185,9 @@ def _decision_row(position: int, decision: Decision) -> dict[str, Value]:
     }
 
 
-def _fragment_row(package_id: str, position: int, fragment: Fragment) -> dict[str, Value]:
+def fragment_row(position: int, fragment: Fragment) -> dict[str, Value]:
+    """Return the columns that every table of fragments shares."""
     return {
-        "package_id": package_id,
         "position": position,
         "kind": fragment.kind,
         "template": text(fragment.template),

@@ -15,7 +15,17 @@ from pathlib import Path
 from types import TracebackType
 
 from clean_room_agent.errors import StoreError
+from clean_room_agent.records.answers import (
+    Answer,
+    Enrichment,
+    LoggedPlan,
+    Plan,
+    Promotion,
+    Selection,
+    Turn,
+)
 from clean_room_agent.records.attempt import PatchCandidate, TestRun, Trial, Validation
+from clean_room_agent.records.calls import ModelReply, ModelRequest
 from clean_room_agent.records.code import IndexReport
 from clean_room_agent.records.context import ContextPackage
 from clean_room_agent.records.log import (
@@ -28,7 +38,7 @@ from clean_room_agent.records.log import (
     WorktreeEvent,
 )
 from clean_room_agent.records.task import RunId, Task, TaskId
-from clean_room_agent.store import package_rows
+from clean_room_agent.store import answer_rows, call_rows, package_rows
 from clean_room_agent.store.anchor import check_anchor, read_anchor, write_anchor
 from clean_room_agent.store.append import Appender, Value
 from clean_room_agent.store.connect import (
@@ -147,10 +157,65 @@ class RawLog:
                 },
             )
 
-    def append_package(self, task_id: TaskId, package: ContextPackage, prompt_bytes: bytes) -> str:
-        """Log a package, every decision behind it and the exact prompt; return the package id."""
+    def append_package(
+        self,
+        task_id: TaskId,
+        package: ContextPackage,
+        prompt_bytes: bytes,
+        *,
+        package_id: str = "",
+    ) -> str:
+        """Log a package, every decision behind it and the exact prompt; return the package id.
+
+        A package whose judges asked a model has its id before they ask: their requests name it.
+        """
+        chosen = package_id or new_id("k")
         with self._appender() as appender:
-            return package_rows.append_package(appender, task_id, package, prompt_bytes)
+            package_rows.append_package(appender, task_id, package, prompt_bytes, chosen)
+        return chosen
+
+    def append_requests(self, requests: Sequence[ModelRequest]) -> None:
+        """Log calls before they are sent, in one transaction."""
+        with self._appender() as appender:
+            for request in requests:
+                call_rows.append_request(appender, request)
+
+    def append_reply(self, reply: ModelReply) -> None:
+        """Log one try of a call before its answer is parsed."""
+        with self._appender() as appender:
+            call_rows.append_reply(appender, reply)
+
+    def append_plan(self, task_id: TaskId, request_id: str, plan: Plan) -> str:
+        """Log a validated plan; return its id."""
+        plan_id = new_id("l")
+        with self._appender() as appender:
+            answer_rows.append_plan(appender, LoggedPlan(0, plan_id, task_id, request_id, plan))
+        return plan_id
+
+    def append_turn(self, turn: Turn) -> None:
+        """Log one turn of an attempt."""
+        with self._appender() as appender:
+            answer_rows.append_turn(appender, turn)
+
+    def append_selection(self, selection: Selection) -> None:
+        """Log how one patch was chosen among several."""
+        with self._appender() as appender:
+            answer_rows.append_selection(appender, selection)
+
+    def append_answer(self, answer: Answer) -> None:
+        """Log a checked answer, the refused claims too."""
+        with self._appender() as appender:
+            answer_rows.append_answer(appender, answer)
+
+    def append_enrichment(self, enrichment: Enrichment) -> None:
+        """Log what a model says of a file."""
+        with self._appender() as appender:
+            answer_rows.append_enrichment(appender, enrichment)
+
+    def append_promotion(self, promotion: Promotion) -> None:
+        """Log the explicit act that lets a description into curated."""
+        with self._appender() as appender:
+            answer_rows.append_promotion(appender, promotion)
 
     def append_test_run(self, task_id: TaskId, purpose: str, sandbox: str, run: TestRun) -> str:
         """Log one run of the tests; return its id."""
@@ -209,16 +274,6 @@ class RawLog:
     def append_patch(self, patch: Patch) -> None:
         """Log a plausible patch with its diff and new bytes."""
         with self._appender() as appender:
-            edits = [
-                {
-                    "path": replacement.path,
-                    "start_byte": replacement.start_byte,
-                    "end_byte": replacement.end_byte,
-                    "before_sha256": replacement.before_sha256,
-                    "new_sha256": appender.put_blob(replacement.new_bytes),
-                }
-                for replacement in patch.replacements
-            ]
             appender.insert(
                 "patches",
                 {
@@ -227,7 +282,7 @@ class RawLog:
                     "candidate_id": text(patch.candidate_id),
                     "rank": patch.rank,
                     "diff_sha256": appender.put_blob(patch.diff),
-                    "edits": json_text(edits),
+                    "edits": answer_rows.edits_json(appender, patch.replacements),
                     "score": json_text(patch.score),
                 },
             )

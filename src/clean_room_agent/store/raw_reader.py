@@ -15,6 +15,8 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from clean_room_agent.errors import StoreError, UsageError
+from clean_room_agent.records.answers import Answer, Enrichment, LoggedPlan, Selection, Turn
+from clean_room_agent.records.calls import LoggedReply, LoggedRequest
 from clean_room_agent.records.context import StageRecord, TaskAnalysis
 from clean_room_agent.records.log import (
     Application,
@@ -34,7 +36,7 @@ from clean_room_agent.records.log import (
     WorktreeEvent,
 )
 from clean_room_agent.records.task import TaskId
-from clean_room_agent.store import blobs, log_rows, package_rows
+from clean_room_agent.store import answer_rows, blobs, call_rows, log_rows, package_rows
 from clean_room_agent.store.connect import (
     Role,
     database_path,
@@ -172,6 +174,66 @@ class RawReader:
         """Return the fragments of a package in the order in which they were rendered."""
         sql = f"{package_rows.FRAGMENTS} WHERE package_id = ? ORDER BY position"
         return self._records(package_rows.fragment_of, sql, (package_id,))
+
+    def read_requests(
+        self, *, task_id: str | None = None, run_id: str | None = None
+    ) -> tuple[LoggedRequest, ...]:
+        """Return the calls of a task or a run, in the order in which they were logged."""
+        where, parameters = _conditions({"task_id": task_id, "run_id": run_id})
+        sql = f"{call_rows.REQUESTS} {where} ORDER BY seq"
+        return self._records(call_rows.request_of, sql, parameters)
+
+    def read_request(self, request_id: str) -> LoggedRequest:
+        """Return one call. Raises: UsageError if the id is unknown or ambiguous."""
+        found = self._find("model_requests", "request_id", request_id)
+        sql = f"{call_rows.REQUESTS} WHERE request_id = ?"
+        return self._records(call_rows.request_of, sql, (found,))[0]
+
+    def read_prompt_fragments(self, request_id: str) -> tuple[tuple[LoggedFragment, str], ...]:
+        """Return the fragments of a prompt in order, each with its source."""
+        sql = f"{call_rows.PROMPT_FRAGMENTS} WHERE request_id = ? ORDER BY position"
+        return self._records(call_rows.prompt_fragment_of, sql, (request_id,))
+
+    def read_replies(self, request_id: str) -> tuple[LoggedReply, ...]:
+        """Return every try of a call, in order."""
+        sql = f"{call_rows.REPLIES} WHERE request_id = ? ORDER BY try_number"
+        return self._records(partial(call_rows.reply_of, self.read_blob), sql, (request_id,))
+
+    def read_token_counts(self, model: str) -> tuple[tuple[int, str, int], ...]:
+        """Return (our count, counter, the server's count) of a model's calls, oldest first."""
+        sql = (
+            "SELECT q.tokens, q.counter, r.prompt_tokens FROM model_requests q JOIN model_replies r"
+            " ON r.request_id = q.request_id WHERE r.status = 'ok' AND r.prompt_tokens > 0"
+            " AND json_extract(q.choice, '$.model') = ? ORDER BY r.seq"
+        )
+        return tuple((int(a), str(b), int(c)) for a, b, c in self._rows(sql, (model,)))
+
+    def read_plans(self, task_id: str) -> tuple[LoggedPlan, ...]:
+        """Return the plans of a task, oldest first."""
+        sql = f"{answer_rows.PLANS} WHERE task_id = ? ORDER BY seq"
+        return self._records(answer_rows.plan_of, sql, (task_id,))
+
+    def read_turns(self, attempt_id: str) -> tuple[Turn, ...]:
+        """Return the turns of an attempt, in order."""
+        sql = f"{answer_rows.TURNS} WHERE attempt_id = ? ORDER BY position"
+        return self._records(partial(answer_rows.turn_of, self.read_blob), sql, (attempt_id,))
+
+    def read_selections(self, task_id: str) -> tuple[Selection, ...]:
+        """Return how patches of a task were chosen, oldest first."""
+        sql = f"{answer_rows.SELECTIONS} WHERE task_id = ? ORDER BY seq"
+        return self._records(answer_rows.selection_of, sql, (task_id,))
+
+    def read_answers(self, task_id: str) -> tuple[Answer, ...]:
+        """Return the answers of a task, oldest first."""
+        sql = f"{answer_rows.ANSWERS} WHERE task_id = ? ORDER BY seq"
+        return self._records(answer_rows.answer_of, sql, (task_id,))
+
+    def read_enrichments(self, *, promoted: bool | None = None) -> tuple[Enrichment, ...]:
+        """Return descriptions, oldest first: all, or those (not) promoted."""
+        exists = "EXISTS (SELECT 1 FROM promotions p WHERE p.enrichment_id = e.enrichment_id)"
+        where = "" if promoted is None else f"WHERE {'' if promoted else 'NOT '}{exists}"
+        sql = f"{answer_rows.ENRICHMENTS} {where} ORDER BY e.seq"
+        return self._records(answer_rows.enrichment_of, sql)
 
     def read_test_runs(self, task_id: str) -> tuple[LoggedTestRun, ...]:
         """Return the test runs of a task with their outputs, in order."""

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clean_room_agent.retrieval.framing import make_frame, split_frames
-from clean_room_agent.retrieval.tokens import UpperBoundCounter
+from clean_room_agent.prompts.framing import make_frame, split_frames
+from clean_room_agent.prompts.tokens import UpperBoundCounter
 
 
 def framed(content: bytes, **fields: str) -> bytes:

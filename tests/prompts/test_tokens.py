@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clean_room_agent.retrieval.tokens import UpperBoundCounter
+from clean_room_agent.prompts.tokens import UpperBoundCounter
 
 count = UpperBoundCounter().count
 

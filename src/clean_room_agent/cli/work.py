@@ -1,0 +1,121 @@
+"""Verbs that do the work: context, solve, apply, undo.
+
+Takes: words of the command line. Gives: a call of one module in `commands`, imported inside so
+that help loads no room. Does not know: what a verb does.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clean_room_agent.cli.options import (
+    HERE,
+    Json,
+    Override,
+    Quiet,
+    Repo,
+    app,
+    examples,
+    open_invocation,
+)
+
+
+@app.command(
+    epilog=examples(
+        'cra context "rounding is wrong in invoice totals"', "cra context --file issue.md --json"
+    )
+)
+def context(
+    task: Annotated[str, typer.Argument(help="What the task says; '-' reads stdin.")] = "",
+    file: Annotated[Path | None, typer.Option("--file", help="Read the task from here.")] = None,
+    prompt: Annotated[bool, typer.Option("--prompt", help="Print the exact bytes.")] = False,
+    all_decisions: Annotated[
+        bool, typer.Option("--all", help="List every candidate, the excluded ones too.")
+    ] = False,
+    repo: Repo = HERE,
+    json_output: Json = False,
+    override: Override = None,
+    quiet: Quiet = False,
+) -> None:
+    """Show the context package for a task as it would be sent: fragments, reasons, tokens."""
+    from clean_room_agent.commands import context as command
+
+    invocation = open_invocation(repo, json_output, override, quiet)
+    shown = command.ContextView(prompt=prompt, all_decisions=all_decisions)
+    command.context(invocation, command.task_text(task, file), shown)
+
+
+@app.command(
+    epilog=examples(
+        'cra solve "totals are off by one cent" --test "pytest -q"',
+        "cra solve --file issue.md --test 'python -m pytest tests/test_money.py' --json",
+    )
+)
+def solve(
+    task: Annotated[str, typer.Argument(help="What is wrong; '-' reads stdin.")] = "",
+    test: Annotated[str, typer.Option("--test", help="The test command (pytest).")] = "",
+    file: Annotated[Path | None, typer.Option("--file", help="Read the task from here.")] = None,
+    fix: Annotated[
+        list[str] | None, typer.Option("--fix", help="A failing test that must pass (repeatable).")
+    ] = None,
+    dirty: Annotated[
+        str, typer.Option("--dirty", help="Uncommitted changes: include, ignore, refuse.")
+    ] = "include",
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="Search budget; same as -c solve.seconds=.")
+    ] = None,
+    apply_patch: Annotated[
+        bool, typer.Option("--apply", help="Apply the verified patch at the end.")
+    ] = False,
+    repo: Repo = HERE,
+    json_output: Json = False,
+    override: Override = None,
+    quiet: Quiet = False,
+) -> None:
+    """Find a verified patch in a sandbox. Your tree stays as it is until `cra apply`."""
+    from clean_room_agent.commands import context
+    from clean_room_agent.commands import solve as command
+
+    overrides = list(override or [])
+    if seconds is not None:
+        overrides.append(f"solve.seconds={seconds}")
+    request = command.SolveRequest(
+        text=context.task_text(task, file),
+        test_command=test,
+        fix=tuple(fix or ()),
+        dirty=dirty,
+        apply_patch=apply_patch,
+    )
+    code = command.solve(open_invocation(repo, json_output, overrides, quiet), request)
+    raise typer.Exit(code)
+
+
+@app.command(name="apply", epilog=examples("cra apply last", "cra apply r-20261120 --dry-run"))
+def apply_run(
+    run: Annotated[str, typer.Argument(help="Run or task id, a prefix, or 'last'.")] = "last",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the patch only.")] = False,
+    allow_ci: Annotated[
+        bool, typer.Option("--allow-ci", help="Permit edits of hooks and workflow files.")
+    ] = False,
+    repo: Repo = HERE,
+    json_output: Json = False,
+) -> None:
+    """Write a verified patch into your tree; refuses when a file changed since."""
+    from clean_room_agent.commands import apply as command
+
+    command.apply(open_invocation(repo, json_output), run, dry_run=dry_run, allow_ci=allow_ci)
+
+
+@app.command(epilog=examples("cra undo", "cra undo r-20261120"))
+def undo(
+    run: Annotated[str, typer.Argument(help="Run or task id, a prefix, or 'last'.")] = "last",
+    repo: Repo = HERE,
+    json_output: Json = False,
+) -> None:
+    """Take back the last applied patch, byte for byte."""
+    from clean_room_agent.commands import apply as command
+
+    command.undo(open_invocation(repo, json_output), run)

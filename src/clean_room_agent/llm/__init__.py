@@ -1,0 +1,1 @@
+"""The only door to models: budget check, log, call, log, answer."""

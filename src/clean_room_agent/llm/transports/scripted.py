@@ -1,0 +1,129 @@
+"""Answers from a script: for tests, and for running a logged task again.
+
+Takes: a function from a request to an answer, or the replies of the log. Gives: `Transport`s.
+Does not know: networks, or what an answer means.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from clean_room_agent.llm.wire import (
+    Chunk,
+    Final,
+    ServedModel,
+    Transport,
+    TransportError,
+    WireRequest,
+)
+from clean_room_agent.records.calls import ReplyStatus
+
+Script = Callable[[WireRequest], str]
+
+
+class ScriptedTransport:
+    """Answers each request with what `script` returns; it may raise `TransportError`."""
+
+    def __init__(self, script: Script, *, context_tokens: int | None = None) -> None:
+        self._script = script
+        self._context_tokens = context_tokens
+        self._lock = threading.Lock()
+        self.requests: list[WireRequest] = []
+
+    @property
+    def name(self) -> str:
+        return "scripted"
+
+    def stream(self, request: WireRequest, cancel: threading.Event) -> Iterator[Chunk]:
+        with self._lock:
+            self.requests.append(request)
+        text = self._script(request)
+        if cancel.is_set():
+            raise TransportError(ReplyStatus.CANCELLED, "cancelled")
+        yield Chunk(text)
+        yield Chunk(final=Final("stop", model=request.model, digest="scripted"))
+
+    def describe(self, model: str) -> ServedModel:
+        return ServedModel(model, self._context_tokens, digest="scripted")
+
+    def count_tokens(self, model: str, text: str) -> int | None:
+        del model, text
+        return None
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One answered call of the log, by what decides its answer."""
+
+    model: str
+    adapter: str
+    seed: int
+    prompt_sha256: str
+    text: str
+    final: Final
+
+
+class RecordedTransport:
+    """Gives logged answers to equal requests, each as often as it was logged.
+
+    A request that was never logged goes to `live`; without one it diverges: the call fails with
+    status `diverged`. Safe for several threads: equality decides, not order.
+    """
+
+    def __init__(
+        self,
+        records: Sequence[Recorded],
+        served: Mapping[str, ServedModel],
+        live: Transport | None = None,
+    ) -> None:
+        self._answers: dict[tuple[str, str, int, str], deque[Recorded]] = {}
+        for record in records:
+            key = (record.model, record.adapter, record.seed, record.prompt_sha256)
+            self._answers.setdefault(key, deque()).append(record)
+        self._served = served
+        self._live = live
+        self._lock = threading.Lock()
+        self.reused = 0
+
+    @property
+    def name(self) -> str:
+        return f"recorded+{self._live.name}" if self._live else "recorded"
+
+    @property
+    def unused(self) -> int:
+        """Logged answers that nothing asked for."""
+        return sum(len(queue) for queue in self._answers.values())
+
+    def stream(self, request: WireRequest, cancel: threading.Event) -> Iterator[Chunk]:
+        sha256 = hashlib.sha256(request.prompt.encode("utf-8", "surrogateescape")).hexdigest()
+        key = (request.model, request.adapter, request.sampling.seed, sha256)
+        with self._lock:
+            queue = self._answers.get(key)
+            found = queue.popleft() if queue else None
+            self.reused += found is not None
+        if found is not None:
+            yield Chunk(found.text)
+            yield Chunk(final=found.final)
+        elif self._live is not None:
+            yield from self._live.stream(request, cancel)
+        else:
+            raise TransportError(ReplyStatus.DIVERGED, "this call is not in the log")
+
+    def describe(self, model: str) -> ServedModel:
+        if self._live is not None:
+            return self._live.describe(model)
+        return self._served.get(model, ServedModel(model))
+
+    def count_tokens(self, model: str, text: str) -> int | None:
+        return self._live.count_tokens(model, text) if self._live else None
+
+    def close(self) -> None:
+        if self._live is not None:
+            self._live.close()

@@ -1,0 +1,1 @@
+"""Prompts as typed fragments: how content is framed, and how tokens are counted."""
