@@ -23,9 +23,11 @@ from clean_room_agent.cli.options import (
 )
 
 
-@app.command(epilog=examples("cra init --offline", "cra -C path/to/repo init --offline"))
+@app.command(epilog=examples("cra init", "cra init --offline"))
 def init(
-    offline: Annotated[bool, typer.Option("--offline", help="Model-free mode.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Model-free: no server is looked for.")
+    ] = False,
     repo: Repo = HERE,
     json_output: Json = False,
 ) -> None:
@@ -33,6 +35,14 @@ def init(
     from clean_room_agent.commands import init as command
 
     command.init(open_invocation(repo, json_output), offline=offline)
+
+
+@app.command(epilog=examples("cra models", "cra models --json"))
+def models(repo: Repo = HERE, json_output: Json = False, override: Override = None) -> None:
+    """List the configured models: reachable, served window, digest, adapter, stages."""
+    from clean_room_agent.commands import models as command
+
+    raise typer.Exit(command.models(open_invocation(repo, json_output, override)))
 
 
 @app.command(epilog=examples("cra index", "cra index --full --json"))

@@ -47,7 +47,7 @@ Check = Callable[[Invocation], Iterator[Finding]]
 def doctor(invocation: Invocation) -> int:
     """Run every check, print every finding, return the exit code."""
     findings: list[Finding] = []
-    for check in (_python, _git, _sqlite, _sandbox, _repository, _settings, _stores, _leftovers):
+    for check in CHECKS:
         try:
             findings.extend(check(invocation))
         except CraError as error:
@@ -137,6 +137,37 @@ def _settings(invocation: Invocation) -> Iterator[Finding]:
     yield Finding(Level.OK, "configuration", f"valid, {changed} settings changed")
 
 
+def _models(invocation: Invocation) -> Iterator[Finding]:
+    """The server, each model as served, and the commands that are left to do."""
+    from contextlib import closing
+
+    from clean_room_agent.commands.model_story import find_ollama, next_commands
+    from clean_room_agent.llm.opening import open_backend
+    from clean_room_agent.llm.router import Router
+    from clean_room_agent.llm.survey import survey
+
+    config = invocation.settings.config
+    router = Router(config)
+    if router.is_model_free:
+        yield Finding(Level.OK, "models", 'backend = "none": model-free mode')
+        return
+    with closing(open_backend(router, os.environ)) as transport:
+        found = survey(router, transport)
+    for entry in found:
+        subject = f"{entry.choice.role} model {entry.choice.model}"
+        if entry.usable and entry.served:
+            window = entry.served.context_tokens
+            told = f"{window:,} tokens" if window is not None else "a window it does not tell"
+            yield Finding(Level.OK, subject, f"served with {told}")
+        else:
+            yield Finding(Level.FAIL, subject, entry.problem, "see `cra models`")
+    if router.config.models.backend == "ollama":
+        left = next_commands(
+            find_ollama(router.base_url()), (config.coding.model, config.reasoning.model)
+        )
+        yield Finding(Level.OK, "first steps", "; then ".join(left))
+
+
 def _stores(invocation: Invocation) -> Iterator[Finding]:
     from clean_room_agent.store.audit import check_databases
 
@@ -165,3 +196,9 @@ def _leftovers(invocation: Invocation) -> Iterator[Finding]:
         yield Finding(
             Level.WARN, "leftovers", f"{len(leftovers)} from finished or dead runs", "cra gc"
         )
+
+
+CHECKS: tuple[Check, ...] = (
+    *(_python, _git, _sqlite, _sandbox, _repository, _settings, _models),
+    *(_stores, _leftovers),
+)

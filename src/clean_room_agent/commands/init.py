@@ -11,8 +11,16 @@ import os
 from pathlib import Path
 
 from clean_room_agent.commands.invocation import Invocation, refuse_shipped_room
+from clean_room_agent.commands.model_story import (
+    SOLVE,
+    FoundServer,
+    choose_models,
+    find_ollama,
+    next_commands,
+)
 from clean_room_agent.config import project_config_path, render_template
-from clean_room_agent.errors import ConfigError, StoreError
+from clean_room_agent.errors import StoreError
+from clean_room_agent.llm.router import MODEL_FREE, OLLAMA_URL
 
 EXCLUDE_LINE = "/.clean_room/"
 
@@ -21,34 +29,67 @@ def init(invocation: Invocation, *, offline: bool) -> None:
     """Write the configuration unless there is one; never overwrite.
 
     Raises:
-        ConfigError: no mode was chosen, or the repository ships a `.clean_room` of its own.
+        ConfigError: the repository ships a `.clean_room` of its own.
         StoreError: the directory cannot be written.
     """
     repository, output = invocation.repository, invocation.output
     path = project_config_path(repository.root)
     refuse_shipped_room(invocation)
     exists = path.is_file()
-    if not exists and not offline:
-        raise ConfigError(
-            "no model backend is built in yet besides the model-free mode",
-            hint="cra init --offline",
-        )
+    found = None if offline or exists else find_ollama()
     try:
         excluded = _exclude(repository.common_dir / "info" / "exclude")
         if not exists:
-            _write_new(path, render_template({"models.backend": "none"}))
+            _write_new(path, render_template(_values(found)))
     except OSError as error:
         raise StoreError(
             f"cannot write: {error.strerror}", where=str(error.filename or path.parent)
         ) from error
-    _ = invocation.settings
+    config = invocation.settings.config
     output.line(f"{'kept' if exists else 'wrote'} {path.relative_to(repository.root)}")
     if excluded:
         output.line("added /.clean_room/ to .git/info/exclude")
-    output.line('next: cra index, then cra solve "what is wrong" --test "pytest -q"')
+    left = _say_next(invocation, found)
     output.document(
-        {"config": str(path), "created": not exists, "excluded": excluded, "backend": "none"}
+        {
+            "config": str(path),
+            "created": not exists,
+            "excluded": excluded,
+            "backend": config.models.backend,
+            "models": {"coding": config.coding.model, "reasoning": config.reasoning.model},
+            "next": left,
+        }
     )
+
+
+def _values(found: FoundServer | None) -> dict[str, object]:
+    if found is None:
+        return {"models.backend": MODEL_FREE}
+    coding, reasoning = choose_models(found.installed)
+    return {
+        "models.backend": "ollama",
+        "coding.model": coding,
+        "reasoning.model": reasoning,
+    }
+
+
+def _say_next(invocation: Invocation, found: FoundServer | None) -> list[str]:
+    """Print the commands that are left; return them."""
+    output, config = invocation.output, invocation.settings.config
+    if config.models.backend != "ollama":
+        output.line(f"next: cra index, then {SOLVE}")
+        return ["cra index", SOLVE]
+    state = found or find_ollama(config.models.base_url or OLLAMA_URL)
+    models = (config.coding.model, config.reasoning.model)
+    if not state.reachable:
+        output.line("no Ollama answers on this machine (without one: cra init --offline elsewhere,")
+        output.line('or models.backend = "none" in the file)')
+    output.line(f"models: {models[0]} writes code, {models[1]} judges and plans")
+    left = next_commands(state, models)
+    output.line("next:")
+    for command in left:
+        output.line(f"  {command}")
+    return left
 
 
 def _write_new(path: Path, text: str) -> None:

@@ -6,6 +6,7 @@ comments with their defaults. Does not know: where it is written.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import MISSING
 
 from clean_room_agent.config.schema import SECTIONS, FieldClass, all_fields
@@ -17,8 +18,8 @@ _HEAD = """\
 """
 
 
-def render_template(required: dict[str, str]) -> str:
-    """Return the file text, with `required` giving a value to each required key."""
+def render_template(chosen: Mapping[str, object]) -> str:
+    """Return the file text; `chosen` gives each required key, and others that are set."""
     lines = [_HEAD]
     for section, kind in SECTIONS.items():
         lines.append(f"[{section}]  # {(kind.__doc__ or '').splitlines()[0]}")
@@ -27,8 +28,8 @@ def render_template(required: dict[str, str]) -> str:
                 continue
             category: FieldClass = entry.metadata["class"]
             lines.append(f"# {category.value.capitalize()}: {entry.metadata['doc']}")
-            if entry.default is MISSING:
-                lines.append(f"{entry.name} = {_toml(required[key])}")
+            if entry.default is MISSING or key in chosen:
+                lines.append(f"{entry.name} = {_toml(chosen[key])}")
             else:
                 lines.append(f"# {entry.name} = {_toml(entry.default)}")
         lines.append("")

@@ -168,12 +168,11 @@ class ModelClient:
         """Run every call; log each try as it ends. Interrupted, it cancels and logs first."""
         done: queue.SimpleQueue[tuple[int, Tried]] = queue.SimpleQueue()
         last: dict[int, Tried] = {}
+        running: list[Future[None]] = []
         with self._pool(len(requests)) as pool:
-            running = [
-                pool.submit(self._call, index, request, done)
-                for index, request in enumerate(requests)
-            ]
             try:
+                for index, request in enumerate(requests):
+                    running.append(pool.submit(self._call, index, request, done))
                 self._drain(done, running, requests, last)
             except BaseException:
                 self._cancel.set()
