@@ -20,7 +20,10 @@ MAX_REPLY_CHARACTERS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds: to connect, to the first token, between two, and for the whole call."""
+    """Seconds: to connect, to the first token, between two, and for the whole call.
+
+    A token is an answer's or a thought's; bytes that carry neither do not count as one.
+    """
 
     connect: float
     first_token: float

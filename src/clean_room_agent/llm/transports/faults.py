@@ -37,7 +37,7 @@ def refusal(
     the server names a time.
     """
     text = body.decode("utf-8", "backslashreplace")
-    said = excerpt(_message(text), secret=secret)
+    said = excerpt(_message(text), secret=secret) or "no message"
     wish = _retry_after(headers.get("retry-after", ""))
     if 300 <= code < 400:
         where = excerpt(headers.get("location", "nowhere"), secret=secret)
@@ -83,8 +83,9 @@ def parse_json(text: str, *, secret: str = "") -> object:
     """Read one JSON value. Raises: TransportError (`garbage`), also for text nothing can store."""
     try:
         value: object = json.loads(text)
-        # A lone surrogate from a \\u escape is no character: it could be neither logged nor shown.
-        str(value).encode("utf-8")
+        if "\\ud" in text.lower():
+            # Half of a surrogate pair is no character: it could be neither logged nor shown.
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError):
         raise garbage("something that is not valid JSON", text, secret=secret) from None
     return value

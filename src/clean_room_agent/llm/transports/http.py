@@ -56,6 +56,10 @@ class HttpClient:
                 "the API key holds blanks, line ends or characters that a header cannot carry",
                 hint="look at the variable that models.api_key_variable names",
             )
+        try:
+            httpx.URL(endpoint.base_url)
+        except httpx.InvalidURL as error:
+            raise ConfigError(f"the URL of the model server is not valid: {error}") from None
         self.endpoint = endpoint
         self._key = _Secret(api_key)
         self._caps = caps or Caps()
@@ -73,9 +77,7 @@ class HttpClient:
         return parse_json(_decode(data, self.secret), secret=self.secret)
 
     @contextmanager
-    def lines(
-        self, path: str, body: Mapping[str, object], watch: Watch
-    ) -> Iterator[Iterator[str]]:
+    def lines(self, path: str, body: Mapping[str, object], watch: Watch) -> Iterator[Iterator[str]]:
         """POST a body and give the lines of the answer as they arrive. Raises: TransportError.
 
         The iterator raises `closed` when the connection ends inside a line or before the server's
@@ -155,6 +157,9 @@ class HttpClient:
                 raise TransportError(
                     ReplyStatus.TOO_LONG, f"a line of the answer passed {self._caps.line:,} bytes"
                 )
+        if rest and not {"content-length", "transfer-encoding"} & set(response.headers):
+            # A body that ends with the connection cannot show that its last line is whole.
+            raise TransportError(ReplyStatus.CLOSED, "the server closed the connection in a line")
         if rest:
             yield _decode(rest, self.secret)
 

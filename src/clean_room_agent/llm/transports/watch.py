@@ -171,16 +171,9 @@ class WatchedStream(httpcore.NetworkStream):
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         del timeout
         self._watch.sending()
-        view = memoryview(buffer)
-        while view:
-            rest = view
-            try:
-                view = view[
-                    self._when_ready(lambda rest=rest: self._sock.send(rest), select.POLLOUT) :
-                ]  # type: ignore[misc]
-            except OSError as error:
-                # A server may refuse before it has read everything: httpcore then reads its reply.
-                raise httpcore.WriteError(str(error)) from error
+        rest = memoryview(buffer)
+        while rest:
+            rest = rest[self._send(rest) :]
 
     def start_tls(
         self,
