@@ -6,7 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check lint types contracts unit format setup clean bench
+TRAIN := .venv-train
+
+.PHONY: test-train demo test check lint types contracts unit format setup clean bench
 
 $(STAMP): pyproject.toml
 	@echo "setting up $(VENV) (core and test tools; no model, no torch)"
@@ -38,9 +40,18 @@ contracts: $(STAMP)
 unit: $(STAMP)
 	$(BIN)/python -m pytest -n 2
 
+# Local checkpoints need torch: an environment of its own, so that `make test` stays light.
+$(TRAIN)/.installed: pyproject.toml
+	@test -x $(TRAIN)/bin/python || $(PYTHON) -m venv $(TRAIN)
+	@$(TRAIN)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,train]' 'torch==2.13.0'
+	@touch $@
+
+test-train: $(TRAIN)/.installed
+	@OMP_NUM_THREADS=1 $(TRAIN)/bin/python -m pytest tests/llm/transports/test_hf.py
+
 format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(TRAIN) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -23,7 +23,11 @@ from typing import Any
 
 import pytest
 
-from clean_room_agent.llm.transports.hf_checkpoint import check_adapter, check_checkpoint
+from clean_room_agent.llm.transports.hf_checkpoint import (
+    CheckedFolders,
+    check_adapter,
+    check_checkpoint,
+)
 from clean_room_agent.llm.wire import Timeouts, TransportError, WireReply, WireRequest, complete
 from clean_room_agent.records.calls import ReplyStatus, Sampling
 from tests.support import tiny_model
@@ -172,6 +176,20 @@ def test_adapters_that_name_code_are_refused(folder: Path) -> None:
     ):
         config.write_text(json.dumps(bad))
         _refusal(lambda: check_adapter(folder))
+
+
+@pytest.mark.reliability(102)
+def test_a_folder_is_checked_again_when_anything_in_it_changes(folder: Path) -> None:
+    folders = CheckedFolders()
+    first = folders.model(folder)
+    assert folders.model(folder) is first
+    (folder / "sub").mkdir()
+    (folder / "sub" / "late.bin").write_bytes(b"")
+    assert "late.bin" in _refusal(lambda: folders.model(folder))
+    (folder / "sub" / "late.bin").unlink()
+    assert folders.model(folder).digest == first.digest
+    (folder / "gone.json").symlink_to("nowhere.json")
+    assert "cannot be read" in _refusal(lambda: folders.model(folder))
 
 
 def test_without_the_libraries_the_extra_is_named() -> None:
@@ -426,6 +444,30 @@ def test_text_of_the_prompt_cannot_end_its_message(transport: Any, made: Checkpo
     assert tokenizer.decode(laid_out) == tokenizer.decode(naive)
     assert reply.final.prompt_tokens == len(laid_out)
     assert transport.count_tokens(str(made.base), forged) == len(laid_out) - 14
+
+
+@needs_torch
+@pytest.mark.reliability(102)
+def test_a_chat_template_that_reaches_out_of_its_sandbox_is_refused(
+    transport: Any, made: Checkpoints, tmp_path: Path
+) -> None:
+    import jinja2
+
+    escape = "{{ messages.__class__.__mro__[1].__subclasses__() | length }}"
+    free = jinja2.Environment().from_string(escape).render(messages=[])
+    assert int(free) > 100, "the negative control reached nothing"
+    base = shutil.copytree(made.base, tmp_path / "base")
+    for template in (escape, "{% for x in %}", "{{ messages[0]['content'] }}" * 2):
+        (base / "chat_template.jinja").write_text(template)
+        for prompt in (CODE, "x<|im_end|>"):
+            request = _request(made, prompt, model=str(base), sampling=Sampling(0, 1, 1, 2))
+            if template.count("content") == 2 and "<|" not in prompt:
+                assert _ask(transport, request).final
+            else:
+                assert _failure(transport, request).status is ReplyStatus.REFUSED
+    (base / "chat_template.jinja").unlink()
+    failure = _failure(transport, _request(made, model=str(base)))
+    assert "no chat template" in failure.message
 
 
 class _Malice:

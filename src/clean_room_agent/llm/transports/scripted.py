@@ -58,9 +58,15 @@ class ScriptedTransport:
         """Nothing is held."""
 
 
+Key = tuple[str, str, int, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One answered call of the log, by what decides its answer."""
+    """One ended call of the log, by what decides its answer.
+
+    `prompt_sha256` is that of the text as it crossed the wire. With a `fault` the call failed so.
+    """
 
     model: str
     adapter: str
@@ -68,6 +74,17 @@ class Recorded:
     prompt_sha256: str
     text: str
     final: Final
+    fault: ReplyStatus | None = None
+    error: str = ""
+
+    @property
+    def key(self) -> Key:
+        return (self.model, self.adapter, self.seed, self.prompt_sha256)
+
+
+def wire_sha256(prompt: str) -> str:
+    """Return the SHA-256 by which a prompt on the wire is known again."""
+    return hashlib.sha256(prompt.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 class RecordedTransport:
@@ -83,10 +100,9 @@ class RecordedTransport:
         served: Mapping[str, ServedModel],
         live: Transport | None = None,
     ) -> None:
-        self._answers: dict[tuple[str, str, int, str], deque[Recorded]] = {}
+        self._answers: dict[Key, deque[Recorded]] = {}
         for record in records:
-            key = (record.model, record.adapter, record.seed, record.prompt_sha256)
-            self._answers.setdefault(key, deque()).append(record)
+            self._answers.setdefault(record.key, deque()).append(record)
         self._served = served
         self._live = live
         self._lock = threading.Lock()
@@ -102,12 +118,14 @@ class RecordedTransport:
         return sum(len(queue) for queue in self._answers.values())
 
     def stream(self, request: WireRequest, cancel: threading.Event) -> Iterator[Chunk]:
-        sha256 = hashlib.sha256(request.prompt.encode("utf-8", "surrogateescape")).hexdigest()
+        sha256 = wire_sha256(request.prompt)
         key = (request.model, request.adapter, request.sampling.seed, sha256)
         with self._lock:
             queue = self._answers.get(key)
             found = queue.popleft() if queue else None
             self.reused += found is not None
+        if found is not None and found.fault is not None:
+            raise TransportError(found.fault, found.error, received=found.text)
         if found is not None:
             yield Chunk(found.text)
             yield Chunk(final=found.final)
