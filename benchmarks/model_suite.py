@@ -58,7 +58,7 @@ def sources(folder: Path) -> dict[str, str]:
 
 def knowing_model(task: RepairTask, folder: Path, scratch: Path) -> Competent:
     """Return a model that knows the gold patch of a task."""
-    gold = materialise(task, scratch / "gold")
+    gold = materialise(task, scratch / "known")
     apply_patch(gold, task.gold_patch)
     return Competent(sources(folder), sources(gold))
 

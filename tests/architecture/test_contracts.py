@@ -14,8 +14,8 @@ SOURCE = ROOT / "src" / "clean_room_agent"
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 60
 VERBS = [
-    *("init", "index", "context", "solve", "apply", "undo", "runs"),
-    *("trace", "why", "verify", "doctor", "gc", "help"),
+    *("init", "index", "models", "enrich", "context", "ask", "chat", "plan", "solve", "resume"),
+    *("apply", "undo", "runs", "trace", "why", "replay", "verify", "doctor", "gc", "help"),
 ]
 
 

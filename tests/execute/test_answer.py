@@ -1,4 +1,4 @@
-"""The prompt of an answer begins with the package unchanged, and its schema offers what was shown."""
+"""An answer's prompt begins with the package unchanged; its schema offers what was shown."""
 
 from __future__ import annotations
 

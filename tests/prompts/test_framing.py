@@ -1,10 +1,12 @@
 """Frames cannot be broken by what they hold (curation rule 5; reliability cases 27 and 87)."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clean_room_agent.prompts.framing import make_frame, split_frames
+from clean_room_agent.prompts.framing import json_line, make_frame, split_frames
 from clean_room_agent.prompts.tokens import UpperBoundCounter
 
 
@@ -56,3 +58,32 @@ def test_a_frame_that_is_not_closed_at_its_length_is_refused() -> None:
     data = framed(b"abcdef").replace(b"abcdef", b"abc")
     with pytest.raises(ValueError, match="not closed"):
         list(split_frames(data))
+
+
+@pytest.mark.reliability(87)
+@given(st.dictionaries(st.text(max_size=8), st.text(max_size=40), max_size=4))
+def test_rule_5_data_in_a_line_cannot_end_it_and_comes_back(data: dict[str, str]) -> None:
+    line = json_line(data)
+    assert line.endswith(b"\n")
+    text = line[:-1].decode("utf-8")
+    assert not text or text.isprintable()
+    assert json.loads(text) == data
+
+
+@pytest.mark.reliability(87)
+def test_plain_json_would_let_a_line_end_and_hide_text() -> None:
+    """The negative control: what does not print stays as it is without our spelling."""
+    data = {"a": "one\u2028two \U000e0041 \u202e"}
+    naive = json.dumps(data, ensure_ascii=False)
+    assert len(naive.splitlines()) == 2
+    assert len(json_line(data).decode().splitlines()) == 1
+
+
+def test_letters_of_any_language_stay_readable() -> None:
+    assert json_line({"a": "naïve 変数"}) == '{"a":"naïve 変数"}\n'.encode()
+
+
+def test_a_path_that_is_no_text_is_spelled_and_comes_back() -> None:
+    line = json_line({"path": "caf\udce9.py"})
+    assert line == b'{"path":"caf\\udce9.py"}\n'
+    assert json.loads(line) == {"path": "caf\udce9.py"}

@@ -17,7 +17,7 @@ from clean_room_agent.records.context import (
     Verdict,
 )
 from clean_room_agent.retrieval import explain_path, render
-from clean_room_agent.retrieval.judge import RankedJudge, StageBudget
+from clean_room_agent.retrieval.judge import Item, Opinion, Priority, RankedJudge, StageBudget
 from tests.retrieval.sample import FILES, build_sample, retrieve_sample
 from tests.support.curated import CuratedRepo, build_curated
 
@@ -42,22 +42,23 @@ class Generous:
 
     name = "generous"
 
-    def judge(
-        self, stage: str, candidates: Sequence[Candidate], budget: StageBudget
-    ) -> list[Decision]:
-        return [
-            Decision(candidate, stage, self.name, rank, Verdict.INCLUDED, "all welcome")
-            for rank, candidate in enumerate(candidates, start=1)
-        ]
+    def judge(self, stage: str, candidates: Sequence[Candidate], budget: StageBudget) -> Opinion:
+        return Opinion(
+            tuple(
+                Decision(candidate, stage, self.name, rank, Verdict.INCLUDED, "all welcome")
+                for rank, candidate in enumerate(candidates, start=1)
+            )
+        )
+
+    def prioritise(self, items: Sequence[Item], budget_tokens: int) -> Priority:
+        return Priority(None)
 
 
 class Forgetful(RankedJudge):
     """A judge that answers for files and says nothing about items."""
 
-    def judge(
-        self, stage: str, candidates: Sequence[Candidate], budget: StageBudget
-    ) -> list[Decision]:
-        return [] if stage == "precision" else super().judge(stage, candidates, budget)
+    def judge(self, stage: str, candidates: Sequence[Candidate], budget: StageBudget) -> Opinion:
+        return Opinion(()) if stage == "precision" else super().judge(stage, candidates, budget)
 
 
 def test_the_named_function_is_shown(repo: CuratedRepo) -> None:

@@ -19,14 +19,14 @@ from clean_room_agent.store.audit import audit_raw
 from clean_room_agent.store.chain import Break, logged_tables, verify_chain
 from clean_room_agent.store.connect import Role, database_path, get_connection, state_dir
 from clean_room_agent.store.raw import RawLog
-from tests.store import samples
+from tests.store import call_samples, samples
 from tests.store.samples import TASK, raw_by_hand, read_nothing, read_source, tamper
 
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Path:
     with RawLog(tmp_path) as raw:
-        samples.append_everything(raw)
+        call_samples.append_everything(raw)
     return tmp_path
 
 
@@ -53,7 +53,7 @@ def test_an_untouched_log_is_clean(repo: Path) -> None:
     report = audit_raw(repo, read_source)
     assert report.breaks == []
     assert (report.packages, report.fragments) == (1, 3)
-    assert (report.checked_in_git, report.not_in_git) == (1, 0)
+    assert (report.checked_in_git, report.not_in_git) == (4, 0)
     assert report.links > 0
 
 
@@ -170,9 +170,9 @@ def test_two_rows_that_changed_places_are_found(repo: Path) -> None:
 def test_a_tail_cut_consistently_is_found_by_the_anchor(repo: Path) -> None:
     tamper(
         repo,
-        "DELETE FROM validations",
+        "DELETE FROM promotions",
         "DELETE FROM chain WHERE seq = (SELECT max(seq) FROM chain)",
-        "UPDATE sqlite_sequence SET seq = 0 WHERE name = 'validations'",
+        "UPDATE sqlite_sequence SET seq = 0 WHERE name = 'promotions'",
         "UPDATE sqlite_sequence SET seq = seq - 1 WHERE name = 'chain'",
     )
     assert breaks_of(repo) == []
@@ -300,7 +300,7 @@ def test_a_changed_package_is_found_by_the_audit_and_by_the_chain(
 def test_code_that_git_no_longer_has_is_counted_not_broken(repo: Path) -> None:
     report = audit_raw(repo, read_nothing)
     assert report.breaks == []
-    assert (report.checked_in_git, report.not_in_git) == (0, 1)
+    assert (report.checked_in_git, report.not_in_git) == (0, 4)
 
 
 def test_code_that_was_never_those_bytes_is_found(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from clean_room_agent.store.connect import (
     state_dir,
     transaction,
 )
+from clean_room_agent.store.migrations import newest_version
 from clean_room_agent.store.paths import DIRECTORY_MODE, FILE_MODE
 from clean_room_agent.store.raw import RawLog
 from clean_room_agent.store.raw_reader import RawReader
@@ -57,7 +58,7 @@ def test_a_connection_has_the_promised_settings(
         "trusted_schema": 0,
         "cell_size_check": 1,
         "application_id": migrations.APPLICATION_IDS[role],
-        "user_version": 1,
+        "user_version": newest_version(role),
     }
 
 

@@ -15,15 +15,16 @@ from typing import Annotated
 import typer
 
 from clean_room_agent import __version__
-from clean_room_agent.cli import record, room, work
+from clean_room_agent.cli import again, answers, plans, record, room, work
 from clean_room_agent.cli.options import HERE, Json, Repo, Root, app
 from clean_room_agent.errors import CraError
+from clean_room_agent.network import guard_network
 
 EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
 # typer carries its own click and exports only leaves of that tree of errors.
 _ClickError: type[Exception] = typer.BadParameter.__mro__[2]
 # Importing a module registers its verbs; help lists them in the order of a user's day.
-MODULES = (room, work, record)
+MODULES = (room, answers, plans, work, again, record)
 _ORDER = (
     *("init", "index", "models", "enrich", "search", "context", "ask", "chat", "plan", "solve"),
     *("resume", "apply", "undo", "runs", "trace", "why", "replay", "verify", "doctor", "gc"),
@@ -65,6 +66,7 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
 def main() -> None:
     """Run the command line and exit with the documented code."""
     signal.signal(signal.SIGTERM, _terminate)
+    guard_network()
     from clean_room_agent.commands.failure import (
         report_bug,
         report_error,

@@ -34,16 +34,25 @@ def runs(
     command.runs(open_invocation(repo, json_output), limit=limit, verb=verb)
 
 
-@app.command(epilog=examples("cra trace last", "cra trace t-20261120-ab12cd --json"))
+@app.command(epilog=examples("cra trace last", "cra trace q-20261120-ab12cd --prompt"))
 def trace(
-    identifier: Annotated[str, typer.Argument(help="Run, task or patch id, or 'last'.")] = "last",
+    identifier: Annotated[
+        str, typer.Argument(help="Run, task, patch or call id, or 'last'.")
+    ] = "last",
+    prompt: Annotated[
+        bool, typer.Option("--prompt", help="Print the exact prompt of one call.")
+    ] = False,
+    answer: Annotated[
+        bool, typer.Option("--answer", help="Print the exact answer of one call.")
+    ] = False,
     repo: Repo = HERE,
     json_output: Json = False,
 ) -> None:
-    """Walk an output back to every decision behind it."""
+    """Walk an output back to every decision behind it, a call to the origin of each byte."""
     from clean_room_agent.commands import trace as command
 
-    command.trace(open_invocation(repo, json_output), identifier)
+    exact = command.ExactBytes(prompt=prompt, answer=answer)
+    command.trace(open_invocation(repo, json_output), identifier, exact)
 
 
 @app.command(

@@ -51,7 +51,7 @@ def context(
 @app.command(
     epilog=examples(
         'cra solve "totals are off by one cent" --test "pytest -q"',
-        "cra solve --file issue.md --test 'python -m pytest tests/test_money.py' --json",
+        "cra solve --file issue.md --test 'python -m pytest tests/test_money.py' --plan last",
     )
 )
 def solve(
@@ -67,6 +67,9 @@ def solve(
     seconds: Annotated[
         float | None, typer.Option("--seconds", help="Search budget; same as -c solve.seconds=.")
     ] = None,
+    plan: Annotated[
+        str, typer.Option("--plan", help="Follow this plan of `cra plan`: its id, or 'last'.")
+    ] = "",
     apply_patch: Annotated[
         bool, typer.Option("--apply", help="Apply the verified patch at the end.")
     ] = False,
@@ -88,6 +91,7 @@ def solve(
         fix=tuple(fix or ()),
         dirty=dirty,
         apply_patch=apply_patch,
+        plan=plan,
     )
     code = command.solve(open_invocation(repo, json_output, overrides, quiet), request)
     raise typer.Exit(code)

@@ -12,16 +12,18 @@ from pathlib import Path
 from clean_room_agent.commands.index import refresh_index
 from clean_room_agent.commands.invocation import Invocation, recorded_run
 from clean_room_agent.commands.output import Output, one_line
+from clean_room_agent.commands.task_room import open_room
 from clean_room_agent.errors import UsageError
 from clean_room_agent.pipeline.package import BuiltPackage, build_package
-from clean_room_agent.pipeline.room import TaskRoom
 from clean_room_agent.records.context import Decision, FragmentKind, Verdict
 from clean_room_agent.records.task import Mode, Task, TaskId
+from clean_room_agent.redaction import for_prompt
 from clean_room_agent.store.raw import new_id
 
 MAX_TASK_BYTES = 256 * 1024
 SIGNALS_SHOWN = 4
 EXCLUDED_SHOWN = 10
+SHOWN_KINDS = (FragmentKind.CODE, FragmentKind.INSTRUCTION_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +60,9 @@ def context(invocation: Invocation, text: str, view: ContextView) -> None:
     """Refresh the index, build and log the package, print it."""
     invocation.require_room()
     refresh_index(invocation)
-    with recorded_run(invocation, "context", [text]) as run:
-        room = TaskRoom(
-            invocation.repository,
-            run.raw,
-            run.run_id,
-            invocation.settings.config,
-            invocation.output.progress,
-            invocation.output.note,
-        )
+    with recorded_run(invocation, "context", [text]) as run, open_room(invocation, run) as room:
         base = invocation.repository.head or ""
-        task = Task(TaskId(new_id("t")), run.run_id, Mode.CONTEXT, text, base)
+        task = Task(TaskId(new_id("t")), run.run_id, Mode.CONTEXT, for_prompt(text), base)
         run.raw.append_task(task)
         built = build_package(room, task)
         run.summary = {"task_id": task.task_id, "tokens": built.package.tokens}
@@ -88,15 +82,16 @@ def _print(output: Output, task: Task, built: BuiltPackage, view: ContextView) -
     )
     decisions = package.decisions
     for fragment in package.fragments:
-        if fragment.kind is not FragmentKind.CODE or fragment.span is None:
+        if fragment.kind not in SHOWN_KINDS or fragment.span is None:
             continue
         lines = f"{fragment.span.start_line}-{fragment.span.end_line}"
         name = f" {fragment.symbol}" if fragment.symbol else ""
         path = one_line(fragment.path)
-        output.line(f"{fragment.tokens:>6,}  {path}:{lines}{name} [{fragment.detail}]")
+        level = fragment.detail if fragment.kind is FragmentKind.CODE else "instructions"
+        output.line(f"{fragment.tokens:>6,}  {path}:{lines}{name} [{level}]")
         if fragment.decision is not None:
             output.line(f"        {reasons(decisions[fragment.decision])}")
-    framing = sum(f.tokens for f in package.fragments if f.kind is not FragmentKind.CODE)
+    framing = sum(f.tokens for f in package.fragments if f.kind not in SHOWN_KINDS)
     output.line(f"{framing:>6,}  instruction, task and framing")
     _print_excluded(output, decisions, view)
     for stage in package.stages:

@@ -24,9 +24,9 @@ def report_error(error: CraError, *, as_json: bool) -> int:
             {
                 "error": {
                     "code": error.code,
-                    "message": error.message,
-                    "where": error.where,
-                    "hint": error.hint,
+                    "message": _shown(error.message),
+                    "where": _shown(error.where),
+                    "hint": _shown(error.hint),
                 }
             }
         )
@@ -36,15 +36,15 @@ def report_error(error: CraError, *, as_json: bool) -> int:
         lines.append(f"  where: {error.where}")
     if error.hint:
         lines.append(f"  next:  {error.hint}")
-    sys.stderr.write(clean("\n".join(lines)) + "\n")
+    sys.stderr.write(clean(_shown("\n".join(lines))) + "\n")
     if os.environ.get("CRA_DEBUG"):
-        traceback.print_exception(error)
+        _print_traceback(error, None)
     return error.exit_code
 
 
 def report_usage(error: Exception, *, as_json: bool) -> int:
     """Tell a wrong command line; exit code 2."""
-    message = getattr(error, "format_message", lambda: str(error))()
+    message = _shown(getattr(error, "format_message", lambda: str(error))())
     if as_json:
         Output(as_json=True, quiet=True).document(
             {"error": {"code": "usage", "message": message, "where": "", "hint": "cra --help"}}
@@ -69,10 +69,23 @@ def report_bug(error: Exception, *, as_json: bool) -> int:
     """Tell an unexpected failure with its traceback: this is a defect of ours."""
     end_live_line()
     if as_json:
-        document = {"code": "bug", "message": repr(error), "where": "", "hint": "report it"}
+        message = _shown(repr(error))
+        document = {"code": "bug", "message": message, "where": "", "hint": "report it"}
         Output(as_json=True, quiet=True).document({"error": document})
-    traceback.print_exception(error, limit=-DEEPEST_FRAMES_SHOWN)
+    _print_traceback(error, -DEEPEST_FRAMES_SHOWN)
     sys.stderr.write(
         "cra: this is a bug in cra; the log keeps what was done (`cra runs`, `cra trace last`)\n"
     )
     return BUG_EXIT_CODE
+
+
+def _print_traceback(error: Exception, limit: int | None) -> None:
+    """Print a traceback; a message inside it may quote a secret."""
+    sys.stderr.write(_shown("".join(traceback.format_exception(error, limit=limit))))
+
+
+def _shown(text: str) -> str:
+    """Return a text without secrets; the marks of a screen need to match nothing in the log."""
+    from clean_room_agent.redaction import Redactor  # help and version load no rules
+
+    return Redactor(os.urandom(16)).text(text)

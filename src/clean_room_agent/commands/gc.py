@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clean_room_agent.commands.invocation import Invocation, OpenRun, recorded_run
+from clean_room_agent.pipeline.at_commit import find_exports, remove_export
 from clean_room_agent.pipeline.workplace import WORKTREES, forget_manifest, is_as_we_left_it
 from clean_room_agent.records.log import WorktreeAction, WorktreeEvent
 from clean_room_agent.records.task import TaskId
@@ -26,6 +27,7 @@ from clean_room_agent.store.session import is_owned
 
 FRESH = "fresh"
 SALVAGE = "salvage"
+EXPORT = "export of an earlier commit"
 _FRESH_NAME = re.compile(r"t-[0-9]{8}-[0-9a-z]+-[0-9]+(\.journal)?")
 
 
@@ -54,6 +56,8 @@ def find_leftovers(invocation: Invocation) -> list[Leftover]:
         ours = _FRESH_NAME.fullmatch(path.name) and not path.is_symlink()
         if ours and not is_owned(invocation.root, task_id):
             found.append(Leftover("grading tree", path, task_id))
+    exports = find_exports(invocation.root)
+    found += [Leftover(EXPORT, path, TaskId("")) for path in exports]
     return found
 
 
@@ -76,6 +80,9 @@ def gc(invocation: Invocation, *, dry_run: bool) -> None:
 
 
 def _remove(invocation: Invocation, run: OpenRun, item: Leftover) -> str:
+    if item.kind == EXPORT:
+        gone = remove_export(invocation.root, item.path)
+        return "removed; it is made again when it is asked for" if gone else "left alone: in use"
     if item.worktree is None:
         shutil.rmtree(item.path, ignore_errors=True) if item.path.is_dir() else item.path.unlink()
         return "removed"

@@ -7,7 +7,7 @@ open. Does not know: any single verb.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,19 +21,37 @@ from clean_room_agent.errors import ConfigError, CraError
 
 if TYPE_CHECKING:
     from clean_room_agent.config import LoadedConfig
+    from clean_room_agent.llm.rooms import CountOverride
+    from clean_room_agent.llm.router import Router
+    from clean_room_agent.llm.wire import Transport
     from clean_room_agent.records.task import RunId
     from clean_room_agent.repo.git import Repository
     from clean_room_agent.store.raw import RawLog
 
 
 @dataclass(frozen=True)
+class Repeats:
+    """The logged run that this one runs again, and the verb that does so: replay or resume."""
+
+    verb: str
+    run_id: RunId
+
+
+@dataclass(frozen=True)
 class Invocation:
-    """The options that all verbs share."""
+    """The options that all verbs share.
+
+    The last three are set where a logged run is run again: where answers come from instead of the
+    configured server, the counters of that run, and which run it is.
+    """
 
     directory: Path
     json: bool
     overrides: tuple[str, ...] = ()
     quiet: bool = False
+    transport_override: Callable[[Router], Transport] | None = None
+    counters_override: CountOverride | None = None
+    repeats: Repeats | None = None
 
     @cached_property
     def output(self) -> Output:
@@ -96,18 +114,23 @@ def refuse_shipped_room(invocation: Invocation) -> None:
 @contextmanager
 def recorded_run(invocation: Invocation, verb: str, arguments: Sequence[str]) -> Iterator[OpenRun]:
     """Append the run to raw, hand it to the verb, and append how it ended, whatever happens."""
-    from clean_room_agent.records.log import Run, RunEnd
+    from clean_room_agent.records.log import Event, Run, RunEnd
     from clean_room_agent.records.task import RunId
     from clean_room_agent.store.locks import name_process
     from clean_room_agent.store.raw import RawLog, new_id
     from clean_room_agent.store.session import recover_sessions
 
+    repeats = invocation.repeats
+    # A replay is no solve or ask of its own: it only shows that one can be repeated.
+    verb = "replay" if repeats is not None and repeats.verb == "replay" else verb
     name_process(verb)
     waits = invocation.settings.config.store.lock_wait_seconds
     config = {key: _plain(value) for key, value in invocation.settings.values.items()}
     run_id = RunId(new_id("r"))
     with RawLog(invocation.root, wait_seconds=waits) as raw:
         raw.append_run(Run(run_id, verb, tuple(arguments), config, __version__, os.getpid()))
+        if repeats is not None:
+            raw.append_event(Event(run_id, f"run.{repeats.verb}s", {"run_id": repeats.run_id}))
         recover_sessions(invocation.root, raw)
         run = OpenRun(raw, run_id)
         try:
@@ -136,6 +159,8 @@ def _ending(error: BaseException) -> tuple[str, int]:
         return error.code, error.exit_code
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", 130
+    if not isinstance(error, Exception | SystemExit):
+        return "terminated", 143
     return "bug", 70
 
 

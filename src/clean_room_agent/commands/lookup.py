@@ -16,7 +16,7 @@ from clean_room_agent.records.log import LoggedTask, LoggedValidation, Patch
 from clean_room_agent.store.connect import Role, database_path
 from clean_room_agent.store.raw_reader import RawReader
 
-RUN_PREFIX, PATCH_PREFIX = "r-", "p-"
+RUN_PREFIX, PATCH_PREFIX, REQUEST_PREFIX = "r-", "p-", "q-"
 RECENT_TASKS = 200
 
 
@@ -68,7 +68,12 @@ def find_verified(reader: RawReader, word: str) -> VerifiedPatch:
         UsageError: it has none.
     """
     if word == "last":
-        tasks = reader.read_tasks(limit=RECENT_TASKS)
+        # A replay shows that a patch comes out again; it is not what a person means by the last.
+        tasks = tuple(
+            task
+            for task in reader.read_tasks(limit=RECENT_TASKS)
+            if reader.read_run(task.task.run_id).run.verb != "replay"
+        )
     elif word.startswith(PATCH_PREFIX):
         wanted = reader.read_patch(word)
         tasks = tuple(

@@ -16,7 +16,10 @@ from clean_room_agent.records.log import LoggedRun
 
 OTHER_COLUMNS_WIDTH = 76
 MIN_SUBJECT_WIDTH = 20
-VERBS = ("index", "context", "solve", "apply", "undo", "gc")
+VERBS = (
+    *("index", "enrich", "context", "ask", "chat", "plan", "solve", "replay"),
+    *("apply", "undo", "gc"),
+)
 
 
 def runs(invocation: Invocation, *, limit: int, verb: str) -> None:

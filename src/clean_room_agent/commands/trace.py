@@ -1,90 +1,123 @@
 """`cra trace ID`: walk an output back to every decision behind it, from the log alone.
 
-Takes: a run, task or patch id. Gives: the chain task, room, localisation, trials, patches, grades,
-applications. Does not know: how any of it was computed.
+Takes: a run, task, patch or request id. Gives: the chain task, room, calls, localisation, trials
+and turns, patches, grades, applications; for a request, each byte of its prompt with its origin.
+Does not know: how any of it was computed.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clean_room_agent.commands.context import decision_document, reasons
+from clean_room_agent.commands.context import reasons
 from clean_room_agent.commands.invocation import Invocation
-from clean_room_agent.commands.lookup import PATCH_PREFIX, RUN_PREFIX, find_task, open_log
-from clean_room_agent.commands.output import Output
-from clean_room_agent.commands.runs import status_of
-from clean_room_agent.records.context import FragmentKind, StageRecord, Verdict
-from clean_room_agent.records.log import (
-    Application,
-    Attempt,
-    Event,
-    LoggedFragment,
-    LoggedPackage,
-    LoggedRun,
-    LoggedTask,
-    LoggedTestRun,
-    LoggedTrial,
-    LoggedValidation,
-    Patch,
+from clean_room_agent.commands.lookup import (
+    PATCH_PREFIX,
+    REQUEST_PREFIX,
+    RUN_PREFIX,
+    find_task,
+    open_log,
 )
+from clean_room_agent.commands.output import Output, one_line
+from clean_room_agent.commands.runs import status_of
+from clean_room_agent.commands.trace_calls import (
+    call_document,
+    mixed_digests,
+    print_calls,
+    read_calls,
+    show_call,
+)
+from clean_room_agent.commands.trace_documents import (
+    Trace,
+    TracedAttempt,
+    TracedPackage,
+    TracedPatch,
+    paths_of,
+    run_document,
+    trace_document,
+)
+from clean_room_agent.errors import UsageError
+from clean_room_agent.records.context import FragmentKind, Verdict
+from clean_room_agent.records.log import LoggedRun, LoggedTask
 from clean_room_agent.store.raw_reader import RawReader
 
 SUSPICIOUS_SHOWN = 5
 FRAGMENTS_SHOWN = 12
+OBSERVATION_SHOWN = 200
+TASK_SHOWN = 100
+MOST_TASKS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class TracedPackage:
-    """A package with its stages and fragments."""
+class ExactBytes:
+    """Which logged bytes of a call are printed instead of its trace."""
 
-    head: LoggedPackage
-    stages: tuple[StageRecord, ...]
-    fragments: tuple[LoggedFragment, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TracedPatch:
-    """A patch with its grades and what was done with it."""
-
-    patch: Patch
-    validations: tuple[LoggedValidation, ...]
-    applications: tuple[Application, ...]
+    prompt: bool = False
+    answer: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TracedAttempt:
-    """An attempt with every trial and patch."""
+def trace(invocation: Invocation, identifier: str, exact: ExactBytes = ExactBytes()) -> None:
+    """Print the trace of a task or a call; for a run without one task, the run with its calls.
 
-    attempt: Attempt
-    trials: tuple[LoggedTrial, ...]
-    patches: tuple[TracedPatch, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """Everything the log holds of one task."""
-
-    run: LoggedRun
-    task: LoggedTask
-    packages: tuple[TracedPackage, ...]
-    test_runs: tuple[LoggedTestRun, ...]
-    attempts: tuple[TracedAttempt, ...]
-    uncommitted: tuple[Event, ...]
-
-
-def trace(invocation: Invocation, identifier: str) -> None:
-    """Print the trace of a task; for a run without a task, the run alone."""
+    Raises:
+        UsageError: nothing or several things match, or exact bytes are asked of no single call.
+    """
     with open_log(invocation) as reader:
+        if identifier.startswith(REQUEST_PREFIX):
+            _trace_request(invocation.output, reader, identifier, exact)
+            return
+        if exact.prompt or exact.answer:
+            raise UsageError(
+                "--prompt and --answer print one call",
+                hint="cra trace q-...; the ids of a task's calls stand in its trace",
+            )
         if identifier.startswith(RUN_PREFIX):
             run = reader.read_run(identifier)
-            if not reader.read_tasks(run_id=run.run.run_id):
-                _print_run(invocation.output, run)
-                invocation.output.document({"run": _run_document(run), "task": None})
+            tasks = reader.read_tasks(limit=MOST_TASKS, run_id=run.run.run_id)
+            if len(tasks) != 1:
+                _trace_run(invocation.output, reader, run, tasks)
                 return
         found = _read(reader, identifier)
     _print(invocation.output, found)
-    invocation.output.document(_document(found))
+    invocation.output.document(trace_document(found))
+
+
+def _trace_request(output: Output, reader: RawReader, identifier: str, exact: ExactBytes) -> None:
+    request = reader.read_request(identifier)
+    if exact.prompt:
+        output.raw(reader.read_blob(request.prompt_sha256))
+    (call,) = read_calls(reader, [request])
+    if exact.answer:
+        if call.answer is None:
+            raise UsageError(f"{request.request_id} was never answered")
+        output.raw(call.answer.reply.text.encode("utf-8", "surrogateescape"))
+    if not exact.prompt and not exact.answer:
+        show_call(output, call, reader.read_run(request.run_id))
+    prompt = reader.read_blob(request.prompt_sha256).decode("utf-8", "backslashreplace")
+    output.document({"call": {**call_document(call), "prompt": prompt}})
+
+
+def _trace_run(
+    output: Output, reader: RawReader, run: LoggedRun, tasks: Sequence[LoggedTask]
+) -> None:
+    """Print a run that has no task, or several: each of them has a trace of its own."""
+    calls = read_calls(reader, reader.read_requests(run_id=run.run.run_id))
+    _print_run(output, run)
+    for logged in reversed(tasks):
+        task = logged.task
+        output.line(f"  task {task.task_id} ({task.mode}): {one_line(task.text)[:TASK_SHOWN]}")
+    print_calls(output, calls)
+    output.document(
+        {
+            "run": run_document(run),
+            "task": None,
+            "tasks": [logged.task.task_id for logged in reversed(tasks)],
+            "calls": [call_document(call) for call in calls],
+            "mixed_digests": mixed_digests(calls),
+        }
+    )
 
 
 def _read(reader: RawReader, identifier: str) -> Trace:
@@ -100,17 +133,27 @@ def _read(reader: RawReader, identifier: str) -> Trace:
             )
             for patch in reader.read_patches(attempt_id=attempt.attempt_id)
         )
-        attempts.append(TracedAttempt(attempt, reader.read_trials(attempt.attempt_id), patches))
+        trials = reader.read_trials(attempt.attempt_id)
+        turns = reader.read_turns(attempt.attempt_id)
+        attempts.append(TracedAttempt(attempt, trials, patches, turns))
     packages = tuple(
         TracedPackage(
             head, reader.read_stages(head.package_id), reader.read_fragments(head.package_id)
         )
         for head in reader.read_packages(task_id)
     )
-    run = reader.read_run(task.task.run_id)
-    uncommitted = reader.read_events(task_id=task_id, kind="task.uncommitted")
-    tests = reader.read_test_runs(task_id)
-    return Trace(run, task, packages, tests, tuple(attempts), uncommitted)
+    return Trace(
+        run=reader.read_run(task.task.run_id),
+        task=task,
+        packages=packages,
+        test_runs=reader.read_test_runs(task_id),
+        attempts=tuple(attempts),
+        uncommitted=reader.read_events(task_id=task_id, kind="task.uncommitted"),
+        calls=read_calls(reader, reader.read_requests(task_id=task_id)),
+        plans=reader.read_plans(task_id),
+        selections=reader.read_selections(task_id),
+        answers=reader.read_answers(task_id),
+    )
 
 
 def _task_of(reader: RawReader, identifier: str) -> LoggedTask:
@@ -125,7 +168,7 @@ def _print(output: Output, found: Trace) -> None:
     task = found.task.task
     output.heading(f"task {task.task_id} ({task.mode}) at {task.base_commit[:12]}")
     for event in found.uncommitted:
-        paths = _paths_of(event)
+        paths = paths_of(event)
         output.line(f"  with {len(paths)} uncommitted files, first {paths[0]}")
     for line in task.text.strip().splitlines():
         output.line(f"  | {line}")
@@ -137,8 +180,38 @@ def _print(output: Output, found: Trace) -> None:
         )
     for package in found.packages:
         _print_package(output, package)
+    print_calls(output, found.calls)
+    _print_plans(output, found)
     for attempt in found.attempts:
         _print_attempt(output, attempt)
+    for selection in found.selections:
+        output.line(
+            f"selected by {selection.selector}: {selection.patch_id or 'none'}: "
+            f"{one_line(selection.reason)}"
+        )
+    _print_answers(output, found)
+
+
+def _print_plans(output: Output, found: Trace) -> None:
+    for logged in found.plans:
+        output.heading(
+            f"plan {logged.plan_id} ({logged.request_id}): {one_line(logged.plan.summary)}"
+        )
+        for step in logged.plan.steps:
+            name = f"::{step.symbol}" if step.symbol else ""
+            output.line(f"  {step.action} {one_line(step.path)}{name}: {one_line(step.intent)}")
+
+
+def _print_answers(output: Output, found: Trace) -> None:
+    for answer in found.answers:
+        output.heading(
+            f"answer {answer.answer_id} ({answer.request_id}) at {answer.commit_id[:12]}"
+        )
+        for claim in answer.claims:
+            refused = f"  (refused: {claim.refused})" if claim.refused else ""
+            output.line(f"  {one_line(claim.text)}{refused}")
+            for cited in claim.citations:
+                output.line(f"    {one_line(cited.path)}:{cited.start_line}-{cited.end_line}")
 
 
 def _print_run(output: Output, run: LoggedRun) -> None:
@@ -185,7 +258,11 @@ def _print_attempt(output: Output, traced: TracedAttempt) -> None:
             output.line(f"  suspicious {score:.2f}  {path}:{line}")
     counts = Counter(str(t.trial.outcome) for t in traced.trials)
     told = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.most_common())
-    output.line(f"  {len(traced.trials):,} candidates tried: {told or 'none'}")
+    if traced.trials or not traced.turns:
+        output.line(f"  {len(traced.trials):,} candidates tried: {told or 'none'}")
+    for turn in traced.turns:
+        output.line(f"  turn {turn.position} ({turn.request_id}): {one_line(turn.action)}")
+        output.line(f"    {turn.outcome}: {one_line(turn.observation)[:OBSERVATION_SHOWN]}")
     for entry in traced.patches:
         patch = entry.patch
         position = next(
@@ -202,131 +279,3 @@ def _print_attempt(output: Output, traced: TracedAttempt) -> None:
                 output.line(f"    flag: {flag}")
         for application in entry.applications:
             output.line(f"    {application.action} {application.phase} at {application.at}")
-
-
-def _document(found: Trace) -> dict[str, object]:
-    task = found.task.task
-    return {
-        "run": _run_document(found.run),
-        "task": {
-            "task_id": task.task_id,
-            "mode": task.mode,
-            "text": task.text,
-            "base_commit": task.base_commit,
-            "test_command": list(task.test_command.words) if task.test_command else [],
-            "at": found.task.at,
-            "uncommitted": [p for e in found.uncommitted for p in _paths_of(e)],
-        },
-        "test_runs": [_test_run_document(t) for t in found.test_runs],
-        "packages": [_package_document(p) for p in found.packages],
-        "attempts": [_attempt_document(a) for a in found.attempts],
-    }
-
-
-def _paths_of(event: Event) -> list[str]:
-    paths = event.data.get("paths", [])
-    return [str(path) for path in paths] if isinstance(paths, list) else []
-
-
-def _run_document(run: LoggedRun) -> dict[str, object]:
-    return {
-        "run_id": run.run.run_id,
-        "verb": run.run.verb,
-        "arguments": list(run.run.arguments),
-        "config": dict(run.run.config),
-        "version": run.run.version,
-        "started_at": run.run.started_at,
-        "status": status_of(run),
-        "summary": dict(run.end.summary) if run.end else {},
-    }
-
-
-def _test_run_document(logged: LoggedTestRun) -> dict[str, object]:
-    return {
-        "test_run_id": logged.test_run_id,
-        "purpose": logged.purpose,
-        "sandbox": logged.sandbox,
-        "status": logged.run.status,
-        "reason": logged.run.reason,
-        "seconds": logged.run.seconds,
-        "results": {r.test_id: r.outcome for r in logged.run.results},
-        "details": {r.test_id: r.detail for r in logged.run.results if r.detail},
-    }
-
-
-def _package_document(package: TracedPackage) -> dict[str, object]:
-    return {
-        "package_id": package.head.package_id,
-        "prompt_sha256": package.head.prompt_sha256,
-        "tokens": package.head.tokens,
-        "budget_tokens": package.head.budget_tokens,
-        "counter": package.head.counter,
-        "stages": [
-            {
-                "name": stage.name,
-                "judge": stage.judge,
-                "seconds": stage.seconds,
-                "warnings": list(stage.warnings),
-                "decisions": [decision_document(d) for d in stage.decisions],
-            }
-            for stage in package.stages
-        ],
-        "fragments": [
-            {
-                "position": f.position,
-                "kind": f.kind,
-                "template": f.template,
-                "path": f.path,
-                "symbol": f.symbol,
-                "blob_id": f.blob_id,
-                "start_byte": f.start_byte,
-                "end_byte": f.end_byte,
-                "detail": f.detail,
-                "decision": f.decision,
-                "tokens": f.tokens,
-                "sha256": f.content_sha256,
-            }
-            for f in package.fragments
-        ],
-    }
-
-
-def _attempt_document(traced: TracedAttempt) -> dict[str, object]:
-    return {
-        "attempt_id": traced.attempt.attempt_id,
-        "generator": traced.attempt.generator,
-        "spectrum": dict(traced.attempt.spectrum),
-        "trials": [
-            {
-                "position": t.position,
-                "candidate_id": t.trial.candidate_id,
-                "template": t.template,
-                "summary": t.summary,
-                "path": t.path,
-                "line": t.line,
-                "suspiciousness": t.suspiciousness,
-                "prior": t.prior,
-                "outcome": t.trial.outcome,
-                "test_id": t.trial.test_id,
-                "seconds": t.trial.seconds,
-            }
-            for t in traced.trials
-        ],
-        "patches": [
-            {
-                "patch_id": entry.patch.patch_id,
-                "rank": entry.patch.rank,
-                "candidate_id": entry.patch.candidate_id,
-                "score": dict(entry.patch.score),
-                "diff": entry.patch.diff.decode("utf-8", "backslashreplace"),
-                "validations": [
-                    {"verdict": v.verdict, "reason": v.reason, "flags": list(v.flags)}
-                    for v in entry.validations
-                ],
-                "applications": [
-                    {"action": a.action, "phase": a.phase, "at": a.at} for a in entry.applications
-                ],
-            }
-            for entry in traced.patches
-        ],
-    }

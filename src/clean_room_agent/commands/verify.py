@@ -1,4 +1,4 @@
-"""`cra verify`: rebuild every logged prompt, check every hash and the chain.
+"""`cra verify`: rebuild every logged package and prompt, check every hash and the chain.
 
 Takes: the stores and git's blobs. Gives: exit code 0 when all agree, 6 on any break.
 Does not know: what a break means; each is named with its table and row.
@@ -38,6 +38,13 @@ def verify(invocation: Invocation) -> int:
         f"{report.packages} prompts rebuilt from {report.fragments} fragments "
         f"({report.checked_in_git} against git, {report.not_in_git} against the log's copy)"
     )
+    if report.requests:
+        output.line(
+            f"{report.requests} calls of models rebuilt from {report.prompt_fragments} fragments, "
+            f"{report.replies} replies, {report.unanswered} calls without one"
+        )
+    for package_id in report.unfinished:
+        output.line(f"unfinished: {package_id}: its run ended before it was logged (`cra resume`)")
     output.document(
         {
             "clean": report.clean,
@@ -50,6 +57,12 @@ def verify(invocation: Invocation) -> int:
             "fragments": report.fragments,
             "checked_in_git": report.checked_in_git,
             "not_in_git": report.not_in_git,
+            "requests": report.requests,
+            "prompt_fragments": report.prompt_fragments,
+            "replies": report.replies,
+            "unanswered": report.unanswered,
+            "unfinished": report.unfinished,
+            "claims": report.claims,
         }
     )
     return 0 if report.clean else EXIT_BROKEN

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from clean_room_agent.commands.context import decision_document
@@ -16,9 +17,19 @@ from clean_room_agent.commands.invocation import Invocation
 from clean_room_agent.commands.lookup import find_task, open_log
 from clean_room_agent.commands.output import Output, one_line
 from clean_room_agent.errors import UsageError
-from clean_room_agent.records.context import Decision
+from clean_room_agent.records.calls import CallStage, LoggedRequest
+from clean_room_agent.records.context import Decision, FragmentKind
 from clean_room_agent.records.log import LoggedDecision, LoggedFragment
 from clean_room_agent.store.curated_reader import CuratedReader
+from clean_room_agent.store.raw_reader import RawReader
+
+
+@dataclass(frozen=True, slots=True)
+class AskingCall:
+    """A call, and the fragment of its prompt that asks about a candidate."""
+
+    request: LoggedRequest
+    fragment: LoggedFragment
 
 
 def why(invocation: Invocation, subject: str, task_word: str) -> None:
@@ -46,10 +57,11 @@ def why(invocation: Invocation, subject: str, task_word: str) -> None:
             for f in reader.read_fragments(package.package_id)
             if f.path == path and f.blob_id and (not symbol or f.symbol in ("", symbol))
         ]
+        asked = _asking_calls(reader, task.task_id, package.package_id, path)
     silent = "" if decisions else _why_silent(invocation, path)
     if symbol and not any(d.candidate.symbol == symbol for d in decisions):
         silent = _why_no_symbol(invocation, path, symbol)
-    _print(invocation.output, subject, shown, decisions, silent)
+    _print(invocation.output, subject, shown, decisions, silent, asked)
     invocation.output.document(
         {
             "task_id": task.task_id,
@@ -58,9 +70,38 @@ def why(invocation: Invocation, subject: str, task_word: str) -> None:
             "shown": bool(shown),
             "reason": silent,
             "fragments": [_fragment_document(f) for f in shown],
-            "decisions": [decision_document(d) for d in decisions],
+            "decisions": [
+                {**decision_document(d), "asked": [r.request_id for r in _asked_of(asked, d)]}
+                for d in decisions
+            ],
         }
     )
+
+
+def _asking_calls(
+    reader: RawReader, task_id: str, package_id: str, path: str
+) -> tuple[AskingCall, ...]:
+    """Return the calls of judges that were asked about candidates of this path."""
+    found = []
+    for request in reader.read_requests(task_id=task_id):
+        if request.package_id == package_id:
+            for fragment, _ in reader.read_prompt_fragments(request.request_id):
+                if fragment.kind is FragmentKind.CANDIDATE and fragment.path == path:
+                    found.append(AskingCall(request, fragment))
+    return tuple(found)
+
+
+def _asked_of(asked: Sequence[AskingCall], decision: Decision) -> list[LoggedRequest]:
+    """Return the calls that asked about the candidate of this decision at its stage."""
+    candidate = decision.candidate
+    start = candidate.span.start_byte if candidate.span else None
+    return [
+        call.request
+        for call in asked
+        if call.fragment.symbol == candidate.symbol
+        and call.fragment.start_byte == start
+        and call.request.stage in (decision.stage, CallStage.REPRIORITISE)
+    ]
 
 
 def _normal(invocation: Invocation, path: str) -> str:
@@ -118,6 +159,7 @@ def _print(
     shown: list[LoggedFragment],
     decisions: list[Decision],
     silent: str,
+    asked: Sequence[AskingCall],
 ) -> None:
     output.heading(f"{one_line(subject)}: {'shown' if shown else 'not shown'}")
     for fragment in shown:
@@ -132,6 +174,9 @@ def _print(
             f"{subject_name}"
         )
         output.line(f"  {decision.reason}")
+        for request in _asked_of(asked, decision):
+            model = request.choice["model"]
+            output.line(f"  asked in {request.request_id} ({request.stage}, {model})")
         signals = sorted(decision.candidate.signals, key=lambda s: (-abs(s.contribution), s.name))
         for signal in signals:
             output.line(

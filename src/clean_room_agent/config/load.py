@@ -12,14 +12,22 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any
 
-from clean_room_agent.config.schema import ALLOWED_VALUES, SECTIONS, Config, all_fields
+from clean_room_agent.config.schema import (
+    ALLOWED_VALUES,
+    REPOSITORY_ONLY,
+    SECTIONS,
+    Config,
+    all_fields,
+)
 from clean_room_agent.errors import ConfigError
+from clean_room_agent.redaction import secret_spans
 
 ENVIRONMENT_PREFIX = "CRA_"
 _NOT_CONFIG = frozenset({"CRA_HOME", "CRA_FAULT", "CRA_CHANNEL_FD", "CRA_DEBUG"})
@@ -65,9 +73,10 @@ def load_config(
         if entry.default is not MISSING:
             values[key], origins[key] = entry.default, "built-in"
     user = user_config_path(environment)
-    for path in (user, project_config_path(root)):
+    own = project_config_path(root)
+    for path in (user, own):
         if path is not None and path.is_file():
-            _merge(values, origins, _read_file(path), str(path))
+            _merge(values, origins, _read_file(path), str(path), is_own=path == own)
     _merge(values, origins, _read_environment(environment), "environment")
     _merge(values, origins, _read_overrides(overrides), "-c")
     missing = [key for key in all_fields() if key not in values]
@@ -86,7 +95,12 @@ def load_config(
 
 
 def _merge(
-    values: dict[str, object], origins: dict[str, str], layer: Mapping[str, object], origin: str
+    values: dict[str, object],
+    origins: dict[str, str],
+    layer: Mapping[str, object],
+    origin: str,
+    *,
+    is_own: bool = False,
 ) -> None:
     known = all_fields()
     for key, value in layer.items():
@@ -94,6 +108,12 @@ def _merge(
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
             hint = f"did you mean {near[0]}?" if near else "see `cra config show`"
             raise ConfigError(f"unknown setting {key}", where=origin, hint=hint)
+        if key in REPOSITORY_ONLY and not is_own:
+            raise ConfigError(
+                f"{key} is decided for one repository, in its own .clean_room/config.toml",
+                where=origin,
+            )
+        _refuse_secret(key, value, origin)
         values[key] = _checked(key, value, known[key].type, origin)
         origins[key] = origin if origin != "environment" else f"environment {_variable(key)}"
 
@@ -115,6 +135,21 @@ def _checked(key: str, value: object, kind: Any, origin: str) -> object:
     if allowed is not None and value not in allowed:
         raise ConfigError(f"{key} must be one of {', '.join(allowed)}, not {value!r}", where=origin)
     return value
+
+
+def _refuse_secret(key: str, value: object, origin: str) -> None:
+    """Refuse a secret in a setting, without repeating it: settings are shown and logged."""
+    for text in value if isinstance(value, list | tuple) else (value,):
+        if not isinstance(text, str):
+            continue
+        is_name = key != "models.api_key_variable" or re.fullmatch(r"[A-Za-z_]\w*|", text)
+        if not is_name or secret_spans(text.encode("utf-8", "surrogatepass")):
+            raise ConfigError(
+                f"{key} holds what looks like a secret, or is no name of a variable",
+                where=origin,
+                hint="put the secret in an environment variable, and name that variable in "
+                "models.api_key_variable",
+            )
 
 
 def _check_number(key: str, value: float, origin: str) -> None:

@@ -95,6 +95,9 @@ class ModelsConfig:
     allowed_hosts: tuple[str, ...] = supplementary(
         (), "hosts besides this machine that may be sent code"
     )
+    consent: tuple[str, ...] = supplementary(
+        (), "those of them that this repository may be sent to; only in its own config.toml"
+    )
     api_key_variable: str = supplementary(
         "", "environment variable that holds the server's key; never the key itself"
     )
@@ -314,6 +317,8 @@ SECTIONS: dict[str, type] = {
     "index": IndexConfig,
     "store": StoreConfig,
 }
+# What is decided for one repository: no user's file, environment or `-c` may say it.
+REPOSITORY_ONLY = frozenset({"models.consent"})
 ALLOWED_VALUES: dict[str, tuple[str, ...]] = {
     "models.backend": ("none", "ollama", "vllm", "openai", "llamacpp", "gguf", "hf"),
     "attempts.selector": ("tests", "majority", "model"),

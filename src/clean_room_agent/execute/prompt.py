@@ -22,16 +22,16 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from clean_room_agent.execute.material import FAILURE_TEXT, Feedback, Material, plain_failure
+from clean_room_agent.llm.answers import REPAIR_TOKENS
 from clean_room_agent.llm.client import ModelClient
 from clean_room_agent.prompts.framing import make_frame
 from clean_room_agent.prompts.tokens import TokenCounter
 from clean_room_agent.records.answers import Plan
 from clean_room_agent.records.calls import CallStage, Prompt
 from clean_room_agent.records.context import Fragment, FragmentKind
+from clean_room_agent.redaction import for_prompt
 
 LEFT_OUT_TEMPLATE = "left-out/1"
-# Room kept free for the note that asks for an answer once more.
-REPAIR_TOKENS = 512
 TRIES_SHOWN = 2
 
 
@@ -108,8 +108,9 @@ class Shaper:
 
         `source` names the row of the log they follow from, `template` how they were written down.
         """
-        raw = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
-        return replace(self.plain(kind, raw, template), source=source)
+        if isinstance(content, str):
+            content = for_prompt(content).encode("utf-8", "backslashreplace")
+        return replace(self.plain(kind, content, template), source=source)
 
 
 def shaper_of(client: ModelClient, stage: CallStage) -> Shaper:

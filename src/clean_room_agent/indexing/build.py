@@ -32,12 +32,13 @@ from clean_room_agent.store.connect import Role
 from clean_room_agent.store.curated_facts import CuratedFacts, ImportFact, StoredFile, SymbolFact
 from clean_room_agent.store.curated_writer import CuratedWriter
 from clean_room_agent.store.locks import write_lock
+from clean_room_agent.store.promoted import copy_promoted
 
 if TYPE_CHECKING:
     from clean_room_agent.repo.syntax import BlobRows
 
 # Raised whenever parsing or resolution gives other rows for the same bytes.
-FORMAT = "2"
+FORMAT = "3"
 
 Progress = Callable[[str, int, int], None]
 BlobKey = tuple[str, str | None]
@@ -90,6 +91,8 @@ def index_repository(
         if not _is_current(plan, history, facts):
             with _uncollected(), writer.transaction():
                 _write(repository, writer, facts, plan, history, tell)
+        # A new or restored database has none; a promotion that was killed half-way lacks some.
+        copy_promoted(writer, repo_path)
         return _report(repository, facts, plan, history, started)
 
 

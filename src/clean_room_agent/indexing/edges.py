@@ -20,9 +20,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from clean_room_agent.errors import RepositoryError
-from clean_room_agent.indexing.modules import MANIFESTS
+from clean_room_agent.indexing.modules import DECLARED, FAMILIES, MANIFESTS
 from clean_room_agent.indexing.resolve import EdgeKey, Resolver
 from clean_room_agent.repo.git import Repository
+from clean_room_agent.repo.languages import is_code
 from clean_room_agent.store.curated_facts import CuratedFacts, StoredFile
 from clean_room_agent.store.curated_writer import CuratedWriter, EdgeValues
 
@@ -32,7 +33,7 @@ _MAX_MANIFESTS = 500
 _MAX_CHANGED_FILES = 100
 _TEST_BY_NAME, _TEST_BY_NAME_ONLY, _TEST_BY_USE = 0.9, 0.5, 0.7
 _TEST_AFFIX = re.compile(
-    r"^tests?[_-]|[_.-](?:tests?|spec|e2e|cy)$|^Test(?=[A-Z])|(?<=[a-z0-9])(?:Tests?|TestCase|IT)$"
+    r"^tests?[_-]|[_.-](?:tests?|spec|e2e|cy)$|^Test(?=[A-Z])|(?<=[a-z0-9])(?:Tests?|TestCase|IT|Specs?|Suite)$"
 )
 
 
@@ -58,7 +59,7 @@ def update_edges(
         return
     files = facts.read_files()
     chosen = None
-    if not update.everything and _is_local(files, update):
+    if not update.everything and _is_local(files, update) and not _redeclares(facts, files, update):
         chosen = _touched(facts, files, update)
         if len(chosen) * 3 > len(files):
             chosen = None
@@ -73,7 +74,7 @@ def update_edges(
     rows: list[EdgeValues] = []
     for path in sorted(files if chosen is None else (paths[key] for key in chosen)):
         file = files[path]
-        if file.language is None:
+        if not is_code(file.language):
             continue
         edges = resolver.edges_of(path, facts.references_of(file.blob_pk))
         if file.is_test:
@@ -97,7 +98,21 @@ def _is_local(files: Mapping[str, StoredFile], update: EdgeUpdate) -> bool:
     others = [file for file in files.values() if file.file_pk in update.added] + update.removed
     if any(posixpath.basename(file.path) in MANIFESTS for file in moved + others):
         return False
-    return all(file.language is None or _module_name(file) for file in others)
+    return all(not is_code(file.language) or _module_name(file) for file in others)
+
+
+def _redeclares(facts: CuratedFacts, files: Mapping[str, StoredFile], update: EdgeUpdate) -> bool:
+    """Whether a file now declares other namespaces: imports of them mean other files then."""
+    for file in files.values():
+        moved = update.moved.get(file.file_pk)
+        if moved is not None and FAMILIES.get(file.language or "", "") in DECLARED:
+            before, after = (
+                {fact.qualified_name for fact in facts.symbols_of(blob) if fact.kind == "module"}
+                for blob in moved
+            )
+            if before != after:
+                return True
+    return False
 
 
 def _module_name(file: StoredFile) -> str:
@@ -192,7 +207,7 @@ def _stems(files: Mapping[str, StoredFile]) -> dict[str, list[str]]:
     """Source files by the lower-case stem of their names."""
     stems: dict[str, list[str]] = defaultdict(list)
     for path in sorted(files):
-        if files[path].language is not None and not files[path].is_test:
+        if is_code(files[path].language) and not files[path].is_test:
             stems[posixpath.basename(path).split(".")[0].lower()].append(path)
     return stems
 

@@ -1,7 +1,8 @@
 """Find the files that an import means, one small finder per family of languages.
 
-Takes: the paths of the repository and its manifests (go.mod, Cargo.toml, tsconfig.json, ...).
-Gives: paths; none for what lies outside the repository. Does not know: symbols, databases.
+Takes: the paths of the repository, its manifests (go.mod, Cargo.toml, tsconfig.json, ...) and, for
+the families of `DECLARED`, the namespaces that each file declares. Gives: paths; none for what
+lies outside the repository. Does not know: symbols, databases.
 
 A finder answers `module` with the files of the module that an import names, and `member` with
 those of the imported name where that is a module itself. Where several files fit, the one nearest
@@ -18,20 +19,16 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from clean_room_agent.repo.languages import LANGUAGES
 from clean_room_agent.store.curated_facts import ImportFact
 
 MANIFESTS = frozenset({"go.mod", "Cargo.toml", "tsconfig.json", "jsconfig.json", "package.json"})
-FAMILIES: Mapping[str, str] = {
-    "python": "python",
-    "javascript": "script",
-    "typescript": "script",
-    "tsx": "script",
-    "go": "go",
-    "rust": "rust",
-    "java": "java",
-}
+FAMILIES: Mapping[str, str] = {language.name: language.resolver for language in LANGUAGES}
+# Families whose modules are what files declare, wherever they lie.
+DECLARED = frozenset({"csharp", "php"})
 
 Files = tuple[str, ...]
+Namespaces = Callable[[str], Sequence[str]]
 
 
 class Finder:
@@ -46,16 +43,29 @@ class Finder:
         return ()
 
 
-def make_finder(family: str, paths: Sequence[str], manifests: Mapping[str, bytes]) -> Finder:
-    """Build the finder of a family from the paths of its files, in path order."""
+def make_finder(
+    family: str,
+    paths: Sequence[str],
+    manifests: Mapping[str, bytes],
+    namespaces: Namespaces = lambda _path: (),
+) -> Finder:
+    """Build the finder of a family from the paths of its files, in path order.
+
+    `namespaces` gives the dotted names that a file declares. Swift has no imports of files.
+    """
+    if family in DECLARED:
+        return _Declared(paths, namespaces)
     make: dict[str, Callable[[Sequence[str], Mapping[str, bytes]], Finder]] = {
         "python": _Python,
         "script": _Script,
         "go": _Go,
         "rust": _Rust,
-        "java": _Java,
+        "jvm": _Jvm,
+        "include": _Include,
+        "ruby": _Ruby,
+        "bash": _Bash,
     }
-    return make[family](paths, manifests)
+    return make[family](paths, manifests) if family in make else Finder()
 
 
 def nearest(importer: str, candidates: Sequence[str]) -> str:
@@ -278,8 +288,10 @@ class _Rust(Finder):
         return ()
 
 
-class _Java(Finder):
+class _Jvm(Finder):
     """A type lies in a file of its name, under the directories of its package."""
+
+    _ENDINGS = (".java", ".kt", ".scala", ".kts", ".sc")
 
     def __init__(self, paths: Sequence[str], _manifests: Mapping[str, bytes]) -> None:
         self._by_file: dict[str, list[str]] = defaultdict(list)
@@ -294,16 +306,124 @@ class _Java(Finder):
 
     def _module(self, importer: str, module: str) -> Files:
         place = module.replace(".", "/")
-        candidates = self._by_file.get(f"{place.rpartition('/')[2]}.java", ())
-        found = [p for p in candidates if f"/{p}".endswith(f"/{place}.java")]
+        stem = place.rpartition("/")[2]
+        found = [
+            path
+            for ending in self._ENDINGS
+            for path in self._by_file.get(stem + ending, ())
+            if f"/{path}".endswith(f"/{place}{ending}")
+        ]
         if found:
             return (nearest(importer, found),)
-        inside = self._by_directory.get(place.rpartition("/")[2], ())
+        inside = self._by_directory.get(stem, ())
         return tuple(p for p in inside if f"/{posixpath.dirname(p)}".endswith(f"/{place}"))
 
     def member(self, importer: str, fact: ImportFact, /) -> Files:
         found = self._module(importer, f"{fact.module}.{fact.name}")
         return found if len(found) == 1 else ()
+
+
+class _BySuffix(Finder):
+    """Paths by their last parts: `a/b.h` is any file whose path ends so, the nearest first."""
+
+    def __init__(self, paths: Sequence[str], _manifests: Mapping[str, bytes]) -> None:
+        self._paths = frozenset(paths)
+        self._by_file: dict[str, list[str]] = defaultdict(list)
+        for path in paths:
+            self._by_file[posixpath.basename(path)].append(path)
+
+    def beside(self, importer: str, name: str) -> Files:
+        """The file of that path from the importer's directory."""
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(importer), name))
+        return (path,) if path in self._paths else ()
+
+    def ending(self, importer: str, name: str) -> Files:
+        """The nearest file whose path ends with the name; what climbs out of it is left off."""
+        place = posixpath.normpath(name)
+        while place.startswith("../"):
+            place = place[3:]
+        candidates = self._by_file.get(posixpath.basename(place), ())
+        found = [path for path in candidates if f"/{path}".endswith(f"/{place}")]
+        return (nearest(importer, found),) if found else ()
+
+
+class _Include(_BySuffix):
+    """A header beside the includer or by the end of its path, after the source that defines it.
+
+    `<name.h>` without a directory is the system's, unless it lies in a directory for includes.
+    """
+
+    _SOURCES = (".c", ".cc", ".cpp", ".cxx", ".c++")
+    _PUBLIC = frozenset({"include", "inc", "includes"})
+
+    def module(self, importer: str, fact: ImportFact, /) -> Files:
+        name = fact.module.strip("<>")
+        system = fact.module.startswith("<")
+        found = () if system else self.beside(importer, name)
+        found = found or self.ending(importer, name)
+        if system and "/" not in name and found:
+            place = posixpath.basename(posixpath.dirname(found[0]))
+            found = found if place in self._PUBLIC else ()
+        return self._with_source(found[0]) if found else ()
+
+    def _with_source(self, header: str) -> Files:
+        """Put the source of the same stem first: what a header declares is defined there."""
+        stem, _, ending = header.rpartition(".")
+        if f".{ending}" in self._SOURCES:
+            return (header,)
+        name = posixpath.basename(stem)
+        sources = [path for end in self._SOURCES for path in self._by_file.get(name + end, ())]
+        return (nearest(header, sources), header) if sources else (header,)
+
+
+class _Ruby(_BySuffix):
+    """`require_relative` from the file's directory; `require` by the end of the path."""
+
+    def module(self, importer: str, fact: ImportFact, /) -> Files:
+        name = fact.module if fact.module.endswith(".rb") else fact.module + ".rb"
+        if fact.level or fact.module.startswith("."):
+            return self.beside(importer, name)
+        # A library's own files lie under `lib`; a bare name elsewhere is a gem of that name.
+        found = self.ending(importer, f"lib/{name}")
+        return found or (self.ending(importer, name) if "/" in name else ())
+
+
+class _Bash(_BySuffix):
+    """What `source` names: beside the script, from the root, or after a variable's directory."""
+
+    def module(self, importer: str, fact: ImportFact, /) -> Files:
+        # `$(dirname "$0")/x`, `${DIR}/x` and `"$DIR"/x` all leave the part that is written.
+        name = re.sub(r"^.*(?:[)}]|\$\w+)[\"']*/", "", fact.module).strip("\"'")
+        if not name or "$" in name:
+            return ()
+        found = self.beside(importer, name)
+        return found or ((name,) if name in self._paths else self.ending(importer, name))
+
+
+class _Declared(Finder):
+    """A namespace is the files that declare it; a type of it lies in the file of its name."""
+
+    def __init__(self, paths: Sequence[str], namespaces: Namespaces) -> None:
+        self._by_namespace: dict[str, list[str]] = defaultdict(list)
+        self._paths = _BySuffix(paths, {})
+        for path in paths:
+            for name in dict.fromkeys(namespaces(path)):
+                self._by_namespace[name].append(path)
+
+    def module(self, importer: str, fact: ImportFact, /) -> Files:
+        files = tuple(self._by_namespace.get(fact.module, ()))
+        if fact.name in ("", "*"):
+            return files or self._named(importer, fact.module)
+        own = tuple(p for p in files if posixpath.basename(p).split(".")[0] == fact.name)
+        return own or files
+
+    def _named(self, importer: str, module: str) -> Files:
+        """`using static A.B.Type` names a type; PHP's `require` names a file."""
+        if "/" in module or module.endswith(".php"):
+            return self._paths.beside(importer, module) or self._paths.ending(importer, module)
+        place, _, name = module.rpartition(".")
+        files = self._by_namespace.get(place, ())
+        return tuple(p for p in files if posixpath.basename(p).split(".")[0] == name)
 
 
 def _read_json(data: bytes) -> dict[str, Any]:

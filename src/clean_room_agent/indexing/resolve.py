@@ -4,7 +4,7 @@ Takes: live files and their parsed facts. Gives: edge rows of one source file at
 know: how rows are stored, or which files need resolving.
 
 Confidence, in the order tried: defined in the same file 1.0; imported by name, through a module,
-from the same package (Go, Java) or from a base class 0.9; called on something unknown, and the
+from the same package (Go, Java, ...) or from a base class 0.9; called on something unknown, and the
 only method of that name in the repository 0.6; one of n such methods 0.5/n. A name that more than
 `MAX_AMBIGUOUS` methods bear says nothing and gives no edge.
 """
@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from clean_room_agent.indexing.modules import FAMILIES, Files, Finder, make_finder
+from clean_room_agent.repo.languages import is_code
 from clean_room_agent.store.curated_facts import CuratedFacts, ImportFact, StoredFile
 
 SAME_FILE, IMPORTED, UNIQUE, AMBIGUOUS = 1.0, 0.9, 0.6, 0.5
@@ -25,7 +26,18 @@ MAX_AMBIGUOUS = 5
 MAX_MODULE_FILES = 20
 _MAX_HOPS = 12
 _SELF = frozenset({"self", "cls", "this", "super", "Self"})
-_PACKAGE_SCOPED = frozenset({"go", "java"})
+_PACKAGE_SCOPED = frozenset({"go", "java", "kotlin", "scala", "csharp", "php"})
+# A bare name inside a type may be a member of it.
+_IMPLICIT_SELF = frozenset({"java", "kotlin", "scala", "csharp", "cpp", "swift", "ruby"})
+_STATIC_CALLS = _IMPLICIT_SELF | {"php"}
+# What a namespace holds is named by includes and imports without the namespace.
+_NAMESPACED = frozenset({"cpp", "csharp", "php", "ruby"})
+_OWN_WORDS = {
+    ("php", "$this"): "this",
+    ("php", "static"): "this",
+    ("php", "parent"): "super",
+    ("csharp", "base"): "super",
+}
 
 Place = tuple[str, int]
 EdgeKey = tuple[str, int | None, str, int | None]
@@ -67,13 +79,15 @@ class Resolver:
         self._manifests = manifests
         self._paths_of_blob: dict[int, list[str]] = defaultdict(list)
         self._families: dict[str, list[str]] = defaultdict(list)
-        self._directories: dict[str, list[str]] = defaultdict(list)
+        self._directories: dict[tuple[str, str], list[str]] = defaultdict(list)
+        self._targets: dict[str, dict[str, list[Place]]] = {}
         for path in sorted(files):
             file = files[path]
-            if file.language is not None:
+            if is_code(file.language):
+                family = FAMILIES[file.language or ""]
                 self._paths_of_blob[file.blob_pk].append(path)
-                self._families[FAMILIES[file.language]].append(path)
-                self._directories[posixpath.dirname(path)].append(path)
+                self._families[family].append(path)
+                self._directories[family, posixpath.dirname(path)].append(path)
         self._finders: dict[str, Finder] = {}
         self._views: dict[str, _View] = {}
         self._bindings: dict[str, _Bindings] = {}
@@ -102,8 +116,14 @@ class Resolver:
     def _resolve(
         self, path: str, name: str, receiver: str, enclosing: int | None, kind: str
     ) -> tuple[list[Place], float]:
+        language = self._files[path].language or ""
         if not receiver:
+            if kind == "call" and language in _IMPLICIT_SELF:
+                place = self._own_member(path, name, "this", enclosing)
+                if place is not None:
+                    return [place], SAME_FILE if place[0] == path else IMPORTED
             return self._bare(path, name)
+        receiver = _OWN_WORDS.get((language, receiver), receiver)
         if receiver in _SELF:
             place = self._own_member(path, name, receiver, enclosing)
             if place is not None:
@@ -124,7 +144,24 @@ class Resolver:
             return ([place], IMPORTED) if place is not None else ([], 0.0)
         if kind == "inherit":
             return [], 0.0
+        if language in _STATIC_CALLS:
+            place = self._static_member(path, name, receiver)
+            if place is not None:
+                return [place], SAME_FILE if place[0] == path else IMPORTED
         return self._by_name(path, name)
+
+    def _static_member(self, path: str, name: str, receiver: str) -> Place | None:
+        """Find `Type.name` of a type that no import names, and C++'s `namespace::name`."""
+        if receiver[:1].isupper() and receiver.isidentifier():
+            owners, _ = self._bare(path, receiver)
+            return self._member(owners[0], name) if owners else None
+        if self._files[path].language == "cpp":
+            place = self._in_files(tuple(self._bound(path).stars), name)
+            if place is not None:
+                around = self._view(place[0]).names[place[1]].rpartition(".")[0]
+                if f".{around}".endswith("." + receiver.replace("::", ".")):
+                    return place
+        return None
 
     def _bare(self, path: str, name: str) -> tuple[list[Place], float]:
         view = self._view(path)
@@ -140,11 +177,28 @@ class Resolver:
         if name in bound.modules:
             return [], 0.0
         place = self._in_files(tuple(bound.stars), name)
-        if place is None and self._files[path].language in _PACKAGE_SCOPED:
-            place = self._in_files(tuple(self._directories[posixpath.dirname(path)]), name)
+        language = self._files[path].language or ""
+        if place is None and language in _PACKAGE_SCOPED:
+            here = FAMILIES[language], posixpath.dirname(path)
+            place = self._in_files(tuple(self._directories[here]), name)
+        if place is None and language == "swift":
+            place = self._in_target(path, name)
         # A bare name that is neither defined nor imported is a local one, or a builtin: that some
         # other file defines it says nothing.
         return ([place], IMPORTED) if place is not None else ([], 0.0)
+
+    def _in_target(self, path: str, name: str) -> Place | None:
+        """Find a name in the files of a Swift target, which see each other without imports."""
+        target = _target_of(path)
+        names = self._targets.get(target)
+        if names is None:
+            names = self._targets[target] = defaultdict(list)
+            for other in self._families["swift"]:
+                if _target_of(other) == target:
+                    for top, ordinal in self._view(other).top.items():
+                        names[top].append((other, ordinal))
+        places = names.get(name, [])
+        return places[0] if len(places) == 1 else None
 
     def _by_name(self, path: str, name: str) -> tuple[list[Place], float]:
         family = FAMILIES[self._files[path].language or ""]
@@ -273,8 +327,13 @@ class Resolver:
         finder = self._finders.get(family)
         if finder is None:
             paths = self._families[family]
-            finder = self._finders[family] = make_finder(family, paths, self._manifests)
+            finder = make_finder(family, paths, self._manifests, self._namespaces)
+            self._finders[family] = finder
         return finder
+
+    def _namespaces(self, path: str) -> list[str]:
+        symbols = self._facts.symbols_of(self._files[path].blob_pk)
+        return [fact.qualified_name for fact in symbols if fact.kind == "module"]
 
     def _bound(self, path: str) -> _Bindings:
         bound = self._bindings.get(path)
@@ -326,18 +385,33 @@ class Resolver:
     def _view(self, path: str) -> _View:
         view = self._views.get(path)
         if view is None:
-            view = self._views[path] = _make_view(self._facts, self._files[path].blob_pk)
+            file = self._files[path]
+            inside = file.language in _NAMESPACED
+            view = self._views[path] = _make_view(self._facts, file.blob_pk, inside)
         return view
 
 
-def _make_view(facts: CuratedFacts, blob_pk: int) -> _View:
+def _target_of(path: str) -> str:
+    """Give the directory of a Swift target: below `Sources` or `Tests`, else the first one."""
+    parts = path.split("/")[:-1]
+    for at, part in enumerate(parts):
+        if part in ("Sources", "Tests") and at + 1 < len(parts):
+            return "/".join(parts[: at + 2])
+    return parts[0] if parts else ""
+
+
+def _make_view(facts: CuratedFacts, blob_pk: int, inside_namespaces: bool) -> _View:
     view = _View({}, {}, {}, [], [], [])
     for ordinal, parent, kind, name, qualified in facts.symbols_of(blob_pk):
         view.names.append(qualified)
         view.parents.append(parent)
         view.kinds.append(kind)
+        around = "module" if parent is None else view.kinds[parent]
         if qualified == name:
             view.top.setdefault(name, ordinal)
+        elif inside_namespaces and around == "module" and kind not in ("module", "method"):
+            view.top.setdefault(name, ordinal)
+            view.members.setdefault(qualified[: -len(name) - 1], {}).setdefault(name, ordinal)
         else:
             prefix = qualified[: -len(name) - 1]
             view.members.setdefault(prefix, {}).setdefault(name, ordinal)

@@ -21,7 +21,9 @@ from clean_room_agent.llm.client import Call, ModelClient, Reply
 from clean_room_agent.records.calls import Prompt
 from clean_room_agent.records.context import Fragment, FragmentKind
 
-REPAIR_TEMPLATE = "repair/1"
+REPAIR_TEMPLATE = "repair/2"
+# Stages keep this much of their room free for the note.
+REPAIR_TOKENS = 500
 _THINKING = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
 _FENCED = re.compile(r"\A```(?:json)?\n(.*)\n```\Z", re.DOTALL)
 _MOST_SAID = 400
@@ -114,20 +116,27 @@ def _parsed(reply: Reply, answer: type[A], check: Check[A] | None) -> Typed[A]:
 def _repair(client: ModelClient, call: Call, failed: Typed[A]) -> Call:
     """The same prompt with what was wrong at its end; the broken answer itself is not shown."""
     reason = failed.warnings[-1].split("unusable answer: ", 1)[-1][:_MOST_SAID]
-    said = json.dumps(reason)
-    content = (
-        f"\nAn earlier answer could not be used: {said}.\n"
-        "Answer again, in the form asked for and nothing else, and shorter.\n"
-    ).encode("ascii")
+    counter = client.counter(call.stage)
+    content = _repair_note(f" ({json.dumps(reason)})")
+    if counter.count(content) > REPAIR_TOKENS:
+        # The reason quotes keys that the model chose; a dear quote must not burst the room.
+        content = _repair_note("")
     note = Fragment(
         FragmentKind.NOTE,
         content,
-        client.counter(call.stage).count(content),
+        counter.count(content),
         template=REPAIR_TEMPLATE,
         source=f"request:{failed.request_id}",
     )
     prompt = Prompt((*call.prompt.fragments, note), call.prompt.package_id)
     return replace(call, prompt=prompt)
+
+
+def _repair_note(reason: str) -> bytes:
+    return (
+        f"\nAn earlier answer could not be used{reason}.\n"
+        "Answer again, in the form asked for and nothing else, and shorter.\n"
+    ).encode("ascii")
 
 
 def _told(error: ValidationError) -> str:

@@ -59,8 +59,9 @@ class CalibratedCounter:
     """The upper bound times a learned factor. Sums of parts are never below the whole."""
 
     def __init__(self, factor: float) -> None:
-        self.factor = factor
-        self.name = f"{CALIBRATED}{factor:.3f}"
+        # What the name says is what is used: a replay knows only the name.
+        self.factor = float(f"{factor:.3f}")
+        self.name = f"{CALIBRATED}{self.factor:.3f}"
         self._base = UpperBoundCounter()
 
     def count(self, data: bytes) -> int:

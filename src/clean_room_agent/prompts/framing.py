@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 _OPEN = re.compile(rb"<<<(?P<label>[a-z-]+) (?P<fields>[^\n]*?) ?len=(?P<n>\d+) (?P<f>[a-z]+)\n")
@@ -55,6 +55,18 @@ def _fence(content: bytes) -> str:
 def _letters(digest: bytes) -> str:
     """One lower-case letter for each byte."""
     return "".join(chr(ord("a") + byte % 26) for byte in digest)
+
+
+def json_line(value: Mapping[str, object]) -> bytes:
+    """Spell data as one line of JSON: what does not print is escaped, so nothing can end it.
+
+    Letters of every language stay as they are; line breaks, control and bidi marks, invisible
+    tags and undecodable bytes become escapes.
+    """
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+    return text.encode("utf-8") + b"\n"
 
 
 def split_frames(data: bytes) -> Iterator[tuple[str, bytes]]:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 from clean_room_agent.errors import RepositoryError, ShellError
 from clean_room_agent.records.code import CommitFact, CommitId, FileChange
+from clean_room_agent.redaction import blank, secret_spans
 from clean_room_agent.repo.objects import require_id
 from clean_room_agent.repo.shadow import Shadow
 
@@ -83,11 +84,22 @@ def _rows(blocks: Iterator[bytes]) -> Iterator[list[CommitRow]]:
         rows, used = _group(tokens)
         del tokens[:used]
         if rows:
-            yield rows
+            yield _without_secrets(rows)
     # That a commit is whole is known by what follows it.
     rows, _ = _group([*tokens, rest, b""])
     if rows:
-        yield rows
+        yield _without_secrets(rows)
+
+
+def _without_secrets(rows: list[CommitRow]) -> list[CommitRow]:
+    """Put blanks in place of secrets that somebody wrote into a message."""
+    texts = "\0".join(f"{row[2]}\0{row[3]}" for row in rows).encode("utf-8")
+    found = secret_spans(texts)
+    if not found:
+        return rows
+    clean = blank(texts, found).decode("utf-8").split("\0")
+    pairs = zip(rows, clean[::2], clean[1::2], strict=True)
+    return [(*row[:2], subject, body, *row[4:]) for row, subject, body in pairs]
 
 
 def _large(blocks: Iterator[bytes]) -> Iterator[bytes]:

@@ -1,8 +1,8 @@
 """Decides which paths nobody may read: git's ignore files, `.craignore`, and names of key files.
 
 Takes: repository-relative paths and the places of ignore files. Gives: reasons.
-Does not know: contents. Does not guard against a secret inside an ordinarily named file; the
-log's redaction does that.
+Does not know: contents. Does not guard against a secret inside an ordinarily named file;
+`redaction` does that.
 
 `.craignore` has the syntax and nesting of `.gitignore`; git itself judges it, in a private tree
 that holds nothing but those files, so there is no second implementation to differ.
@@ -29,18 +29,20 @@ _IGNORE_FILE_BYTES = 1 << 20
 
 # Names that hold keys and tokens by long convention. No setting relaxes this list.
 _SECRET_NAMES = (
-    r"\.env(?:\.(?!example$|sample$|template$|dist$|defaults$).+)?|.+\.env",
+    r"\.env(?:[._-](?!example$|sample$|template$|dist$|defaults$).+)?|.+\.env|\.dev\.vars(?:\..+)?",
     r"\.envrc|\.netrc|_netrc|\.pgpass|\.my\.cnf|\.htpasswd|\.dockercfg|\.npmrc|\.pypirc",
     r"id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?(?:[._-](?!pub$).*)?",
-    r".+\.(?:pem|p12|pfx|jks|keystore|key|ppk|kdbx?|asc|gpg|ovpn|mobileprovision)",
-    r"\.git-credentials|\.vault[-_]pass(?:word)?|\.vault-token|\.boto|\.s3cfg|credentials",
+    r".+\.(?:pem|p12|pfx|p8|pkcs12|jks|bks|keystore|key|ppk|kdbx?|asc|gpg|ovpn|mobileprovision)",
+    r".+\.(?:agekey|kubeconfig)|kubeconfig|\.htdigest|\.terraformrc|terraform\.rc|rclone\.conf",
+    r"\.git-credentials|\.vault[-_]pass(?:word)?|\.vault-token|\.boto|\.s3cfg|\.?credentials",
+    r"[\w.-]*credentials?[\w.-]*\.(?:json|ya?ml|toml|ini|csv|xml|cfg|conf|properties|db)",
     r"(?:client_secret|service[-_]account).*\.json|application_default_credentials\.json",
-    r"secrets?\.(?:ya?ml|json|toml|ini)|terraform\.tfstate(?:\.backup)?|.+\.tfvars",
+    r"\.?secrets?(?:\.[\w-]+)?\.(?:ya?ml|json|toml|ini|env|properties)|local\.settings\.json|terraform\.tfstate(?:\.backup)?|.+\.tfvars",
     r"\.bash_history|\.zsh_history|\.python_history|\.psql_history",
 )
 _SECRET_PLACES = (
     r"\.(?:ssh|gnupg|password-store)/.*|\.aws/(?:config|credentials)|\.kube/config",
-    r"\.docker/config\.json|\.azure/(?:accesstokens|msal_token_cache).*",
+    r"\.config/(?:gh/hosts\.yml|gcloud/.*)|\.docker/config\.json|\.azure/(?:accesstokens|msal_token_cache).*",
 )
 _SECRET = re.compile(
     rf"(?:.*/)?(?:{'|'.join((*_SECRET_PLACES, *_SECRET_NAMES))})",
@@ -48,9 +50,10 @@ _SECRET = re.compile(
 )
 # A cheap test that every secret name passes; it spares most paths the expression above.
 _HINT = re.compile(
-    r"\.(?:env|netrc|pgpass|my|htp|docker|npmrc|pypirc|pem|p12|pfx|jks|key|ppk|kdb|asc|gpg|ovpn|mob"
-    r"|git-|vault|boto|s3|tfvars|bash_|zsh_|python_|psql_|ssh|gnu|aws|azure|kube|pass)"
-    r"|_netrc|id_|credentials|secret|service|terraform",
+    r"\.(?:env|netrc|pgpass|my|htp|docker|npmrc|pypirc|pem|p12|pfx|p8|pkcs|jks|bks|key|ppk|kdb|asc"
+    r"|gpg|ovpn|mob|age|git-|vault|boto|s3|tfvars|bash_|zsh_|python_|psql_|ssh|gnu|aws|azure|kube"
+    r"|pass|dev\.vars|config/g)"
+    r"|_netrc|id_|credential|secret|service|terraform|kubeconfig|rclone|local\.settings",
     re.IGNORECASE,
 )
 

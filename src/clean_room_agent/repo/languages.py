@@ -4,6 +4,11 @@ Takes: a path, or a language name. Gives: `Language` entries and query texts. Do
 what a query captures (`syntax`) or how an import finds its file (`indexing`).
 
 No grammar is imported here: `syntax` does that when the first file of a language is parsed.
+
+A header `.h` is read as C++: a C header is nearly always valid C++, the reverse is not, and both
+are of one family, so an include finds it from either. Markup and data (no `resolver`) have
+entries to be found by but nothing to call. Lock files and minified code, known by their names,
+stay files without symbols.
 """
 
 from __future__ import annotations
@@ -12,6 +17,16 @@ import re
 from dataclasses import dataclass
 from importlib import resources
 
+# Shells by the names that stand in a first line: `#!/usr/bin/env NAME`.
+_INTERPRETERS = {
+    "python": "python", "pypy": "python", "node": "javascript", "deno": "typescript",
+    "ruby": "ruby", "php": "php", "bash": "bash", "sh": "bash", "dash": "bash", "ksh": "bash",
+    "bats": "bash", "kotlin": "kotlin", "scala": "scala", "swift": "swift",
+}  # fmt: skip
+_WRITTEN_BY_TOOLS = re.compile(
+    r"\.min\.(?:js|mjs|cjs|css)$|[.-]lock\.(?:json|ya?ml|toml)$"
+    r"|^(?:npm-shrinkwrap|packages\.lock|project\.assets)\.json$"
+)
 _TEST_DIRECTORIES = frozenset({"test", "tests", "__tests__", "testdata"})
 _SCRIPT_TESTS = r"\.(test|spec|e2e|cy)\.[cm]?[jt]sx?$"
 
@@ -26,13 +41,18 @@ class Language:
     grammar: str
     query: str
     resolver: str
-    test_name: re.Pattern[str]
-    keywords: frozenset[bytes]
+    test_name: re.Pattern[str] = re.compile(r"(?!)")
+    keywords: frozenset[bytes] = frozenset()
     filenames: tuple[str, ...] = ()
+    test_place: re.Pattern[str] | None = None
 
 
 def _words(text: str) -> frozenset[bytes]:
     return frozenset(text.encode("ascii").split())
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
 
 
 _SCRIPT_KEYWORDS = _words(
@@ -43,6 +63,16 @@ _SCRIPT_KEYWORDS = _words(
 _TYPE_KEYWORDS = _SCRIPT_KEYWORDS | _words(
     "abstract any as boolean declare enum implements interface keyof namespace never number"
     " private protected public readonly string type unknown"
+)
+
+_C_KEYWORDS = _words(
+    "break case char const continue default define defined do double else elif endif enum extern"
+    " float for goto if ifdef ifndef include inline int long NULL pragma register return short"
+    " signed sizeof static struct switch typedef undef union unsigned void volatile while"
+)
+_C_TESTS = re.compile(
+    r"^(test_.*|tests?|.*[_-](tests?|unittests?))\.\w+$|^Test[A-Z].*\.\w+$"
+    r"|[a-z0-9]Tests?\.\w+$"
 )
 
 LANGUAGES: tuple[Language, ...] = (
@@ -124,7 +154,7 @@ LANGUAGES: tuple[Language, ...] = (
         package="tree_sitter_java",
         grammar="language",
         query="java.scm",
-        resolver="java",
+        resolver="jvm",
         test_name=re.compile(r"^(Test.*|.*(Test|Tests|TestCase|IT))\.java$"),
         keywords=_words(
             "abstract assert boolean break byte case catch char class continue default do double"
@@ -134,6 +164,177 @@ LANGUAGES: tuple[Language, ...] = (
             " volatile while"
         ),
     ),
+    Language(
+        name="c",
+        extensions=("c",),
+        package="tree_sitter_c",
+        grammar="language",
+        query="c.scm",
+        resolver="include",
+        test_name=_C_TESTS,
+        keywords=_C_KEYWORDS,
+    ),
+    Language(
+        name="cpp",
+        extensions=_list("h hh hpp hxx h++ inl ipp tpp cc cpp cxx c++ cppm ixx"),
+        package="tree_sitter_cpp",
+        grammar="language",
+        query="cpp.scm",
+        resolver="include",
+        test_name=_C_TESTS,
+        keywords=_C_KEYWORDS
+        | _words(
+            "and auto bool catch class concept consteval constexpr decltype delete explicit export"
+            " false final friend mutable namespace new noexcept not nullptr operator or override"
+            " private protected public requires static_assert static_cast template this throw true"
+            " try typename using virtual"
+        ),
+    ),
+    Language(
+        name="csharp",
+        extensions=("cs", "csx"),
+        package="tree_sitter_c_sharp",
+        grammar="language",
+        query="csharp.scm",
+        resolver="csharp",
+        test_name=re.compile(r"^(Test[A-Z].*|.*(Test|Tests|TestCase|Spec|Specs))\.cs$"),
+        test_place=re.compile(r"/[^/]*Tests?/"),
+        keywords=_words(
+            "abstract as async await base bool break byte case catch char class const continue"
+            " decimal default delegate do double else enum event explicit extern false finally"
+            " float for foreach get if implicit in init int interface internal is lock long"
+            " namespace new null object operator out override params partial private protected"
+            " public readonly record ref return sealed set short sizeof static string struct switch"
+            " this throw true try typeof uint ulong unchecked unsafe using value var virtual void"
+            " volatile where while yield"
+        ),
+    ),
+    Language(
+        name="ruby",
+        extensions=("rb", "rake", "gemspec", "ru", "podspec"),
+        package="tree_sitter_ruby",
+        grammar="language",
+        query="ruby.scm",
+        resolver="ruby",
+        test_name=re.compile(r"^(test_.*|.*_(test|spec)|spec_helper)\.rb$"),
+        test_place=re.compile(r"/specs?/"),
+        keywords=_words(
+            "alias and begin break case class def defined do else elsif end ensure false for if in"
+            " module next nil not or raise redo require require_relative rescue retry return self"
+            " super then true undef unless until when while yield"
+        ),
+        filenames=_list(
+            "Gemfile Rakefile Guardfile Vagrantfile Capfile Podfile Fastfile Brewfile Dangerfile"
+            " Appraisals .irbrc .pryrc"
+        ),
+    ),
+    Language(
+        name="php",
+        extensions=("php", "phtml", "php5", "php7", "phpt"),
+        package="tree_sitter_php",
+        grammar="language_php",
+        query="php.scm",
+        resolver="php",
+        test_name=re.compile(r"(^Test[A-Z].*|(Test|TestCase|Spec|Cest))\.php$|\.phpt$"),
+        test_place=re.compile(r"/Tests?/"),
+        keywords=_words(
+            "abstract and array as break case catch class clone const continue declare default do"
+            " echo else elseif extends false final finally fn for foreach function global goto if"
+            " implements include include_once instanceof interface isset list match namespace new"
+            " null or parent print private protected public readonly require require_once return"
+            " self static switch this throw trait true try unset use var while yield"
+        ),
+    ),
+    Language(
+        name="kotlin",
+        extensions=("kt", "kts"),
+        package="tree_sitter_kotlin",
+        grammar="language",
+        query="kotlin.scm",
+        resolver="jvm",
+        test_name=re.compile(r"^(Test[A-Z].*|.*(Test|Tests|TestCase|Spec|IT))\.kts?$"),
+        test_place=re.compile(r"/[a-z]\w*Test/"),
+        keywords=_words(
+            "abstract annotation as break by catch class companion const constructor continue data"
+            " do else enum false final finally for fun get if import in init inline inner interface"
+            " internal is it lateinit null object open operator out override package private"
+            " protected public return sealed set super suspend this throw true try typealias val"
+            " var vararg when where while"
+        ),
+    ),
+    Language(
+        name="swift",
+        extensions=("swift",),
+        package="tree_sitter_swift",
+        grammar="language",
+        query="swift.scm",
+        resolver="swift",
+        test_name=re.compile(r"(Test|Tests|Spec|Specs|TestCase)\.swift$"),
+        test_place=re.compile(r"/(\w*Tests|Specs)/"),
+        keywords=_words(
+            "actor as associatedtype async await break case catch class continue default defer"
+            " deinit do else enum extension fallthrough false fileprivate final for func get guard"
+            " if import in indirect init inout internal is lazy let mutating nil open operator"
+            " override private protocol public repeat required rethrows return self Self set some"
+            " static struct subscript super switch throw throws true try typealias unowned var weak"
+            " where while"
+        ),
+    ),
+    Language(
+        name="scala",
+        extensions=("scala", "sc", "sbt"),
+        package="tree_sitter_scala",
+        grammar="language",
+        query="scala.scm",
+        resolver="jvm",
+        test_name=re.compile(r"^(Test[A-Z].*|.*(Test|Tests|Spec|Specs|Suite|IT))\.scala$"),
+        test_place=re.compile(r"/[a-z]\w*Test/|/it/"),
+        keywords=_words(
+            "abstract case catch class def do else enum export extends extension false final"
+            " finally for forSome given if implicit import inline lazy match new null object opaque"
+            " override package private protected return sealed super then this throw trait true try"
+            " type using val var while with yield"
+        ),
+    ),
+    Language(
+        name="bash",
+        extensions=("sh", "bash", "bats", "ksh"),
+        package="tree_sitter_bash",
+        grammar="language",
+        query="bash.scm",
+        resolver="bash",
+        test_name=re.compile(r"^(test_.*|test-.*|.*_test|.*-test|.*_spec)\.(ba)?sh$|\.bats$"),
+        keywords=_words(
+            "case do done elif else esac exit export fi for function if in local readonly return"
+            " select set shift then unset until while"
+        ),
+        filenames=_list(
+            ".bashrc .bash_profile .bash_aliases .bash_logout .profile .envrc PKGBUILD"
+        ),
+    ),
+    Language("html", ("html", "htm", "xhtml"), "tree_sitter_html", "language", "html.scm", ""),
+    Language("css", ("css",), "tree_sitter_css", "language", "css.scm", ""),
+    Language(
+        "markdown",
+        ("md", "markdown", "mdown", "mkd"),
+        "tree_sitter_markdown",
+        "language",
+        "markdown.scm",
+        "",
+    ),
+    Language(
+        "toml", ("toml",), "tree_sitter_toml", "language", "toml.scm", "", filenames=("Pipfile",)
+    ),
+    Language(
+        "yaml",
+        ("yaml", "yml"),
+        "tree_sitter_yaml",
+        "language",
+        "yaml.scm",
+        "",
+        filenames=(".clang-format", ".clang-tidy"),
+    ),
+    Language("json", ("json", "jsonc"), "tree_sitter_json", "language", "json.scm", ""),
 )
 
 _BY_NAME = {language.name: language for language in LANGUAGES}
@@ -142,17 +343,45 @@ _BY_FILENAME = {name: language.name for language in LANGUAGES for name in langua
 
 
 def language_of(path: str) -> str | None:
-    """Name the language of a path by its file name, or None where no grammar is known."""
+    """Name the language of a path by its file name, or None where no grammar is known.
+
+    A file that a tool wrote whole (a lock file, minified code) has none: it is not read as code.
+    """
     filename = path.rpartition("/")[2]
-    return _BY_FILENAME.get(filename) or _BY_EXTENSION.get(filename.rpartition(".")[2].lower())
+    named = _BY_FILENAME.get(filename)
+    _, dot, ending = filename.rpartition(".")
+    if named is not None or not dot or _WRITTEN_BY_TOOLS.search(filename):
+        return named
+    return _BY_EXTENSION.get(ending.lower())
+
+
+def language_of_script(first_line: bytes) -> str | None:
+    """Name the language of a file without an extension by its `#!` line."""
+    if not first_line.startswith(b"#!"):
+        return None
+    words = first_line[2:200].decode("utf-8", "replace").split()
+    names = [word.rpartition("/")[2] for word in words if not word.startswith("-")]
+    if names[:1] == ["env"]:
+        names = [name for name in names[1:] if "=" not in name]
+    return _INTERPRETERS.get(names[0].rstrip("0123456789.")) if names else None
+
+
+def is_code(language: str | None) -> bool:
+    """Tell whether a language has things to call and import: markup and data have none."""
+    return language is not None and bool(_BY_NAME[language].resolver)
 
 
 def is_test_path(path: str, language: str | None) -> bool:
-    """Tell whether a path holds tests: by its directories, or by its language's file name rule."""
+    """Tell whether a path holds tests: by its directories, or by its language's rules."""
     directory, _, filename = path.rpartition("/")
     if not _TEST_DIRECTORIES.isdisjoint(directory.split("/")):
         return True
-    return language is not None and bool(_BY_NAME[language].test_name.search(filename))
+    if language is None:
+        return False
+    entry = _BY_NAME[language]
+    if entry.test_place is not None and entry.test_place.search(f"/{directory}/"):
+        return True
+    return bool(entry.test_name.search(filename))
 
 
 def get_language(name: str) -> Language:

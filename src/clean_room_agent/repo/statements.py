@@ -1,10 +1,11 @@
-"""Read import statements from their syntax nodes, one small reader per language.
+"""Read import statements from their syntax nodes, one small reader per language that needs one.
 
 Takes: an import node and the bytes it was parsed from. Gives: rows `(module, name, alias, level,
 line)`. Does not know: which file an import means (`indexing`).
 
 `name` is empty when the module itself is bound, `*` when all of its names are, `default` for the
-default export of a script. `alias` is empty when the name is bound as it stands.
+default export of a script. `alias` is empty when the name is bound as it stands. A language
+without a reader captures the node that is the module; all of its names are bound.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ ImportRow = tuple[str, str, str, int, int]
 
 def read_imports(language: str, node: Node, data: bytes) -> list[ImportRow]:
     """Give the rows of one import node; none where the statement has no readable module."""
-    return list(_READERS[language](node, data))
+    return list(_READERS.get(language, _plain)(node, data))
 
 
 def _text(node: Node | None, data: bytes) -> str:
@@ -167,6 +168,104 @@ def _java(node: Node, data: bytes) -> Iterator[ImportRow]:
         yield module, name, "", 0, _line(node)
 
 
+def _plain(node: Node, data: bytes) -> Iterator[ImportRow]:
+    """Read a node that is the module as a whole (C's include, Swift's import, Bash's source)."""
+    module = _unquoted(_text(node, data))
+    if module:
+        yield module, "*", "", 0, _line(node)
+
+
+def _unquoted(text: str) -> str:
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
+    return text[1:-1] if quoted else text
+
+
+def _csharp(node: Node, data: bytes) -> Iterator[ImportRow]:
+    alias = node.child_by_field_name("name")
+    names = [child for child in node.named_children if child != alias]
+    target = _text(names[-1] if names else None, data)
+    if alias is not None:
+        module, _, name = target.rpartition(".")
+        yield module, name, _text(alias, data), 0, _line(node)
+    elif target:
+        yield target, "*", "", 0, _line(node)
+
+
+def _ruby(node: Node, data: bytes) -> Iterator[ImportRow]:
+    """`level` 1 is a path from the file's own directory (`require_relative`)."""
+    arguments = node.child_by_field_name("arguments")
+    path = arguments.named_children[-1] if arguments and arguments.named_children else None
+    if path is not None and path.type == "string" and path.named_child_count == 1:
+        relative = _text(node.child_by_field_name("method"), data) == "require_relative"
+        yield _text(path.named_children[0], data), "*", "", int(relative), _line(node)
+
+
+def _php(node: Node, data: bytes) -> Iterator[ImportRow]:
+    if node.type != "namespace_use_declaration":
+        # `require __DIR__ . "/x.php"`: the last string of the expression names the file.
+        strings = [n for n in _leaves(node) if n.type == "string_content"]
+        if strings:
+            yield _text(strings[-1], data).lstrip("/"), "*", "", 0, _line(node)
+        return
+    group = node.child_by_field_name("body")
+    head = next((c for c in node.named_children if c.type == "namespace_name"), None)
+    prefix = _text(head, data).strip("\\")
+    for clause in (group or node).named_children:
+        if clause.type == "namespace_use_clause" and clause.named_children:
+            alias = clause.child_by_field_name("alias")
+            target = next((c for c in clause.named_children if c.type.endswith("name")), None)
+            path = f"{prefix}\\{_text(target, data)}".strip("\\").replace("\\", ".")
+            module, _, name = path.rpartition(".")
+            yield module, name, _text(alias, data), 0, _line(node)
+
+
+def _leaves(node: Node) -> Iterator[Node]:
+    stack = [node]
+    while stack:
+        item = stack.pop()
+        if item.named_child_count == 0:
+            yield item
+        stack.extend(reversed(item.named_children))
+
+
+def _kotlin(node: Node, data: bytes) -> Iterator[ImportRow]:
+    names = [child for child in node.named_children if "identifier" in child.type]
+    dotted = _text(names[0] if names else None, data)
+    if any(child.type == "*" for child in node.children):
+        yield dotted, "*", "", 0, _line(node)
+    elif dotted:
+        module, _, name = dotted.rpartition(".")
+        yield module, name, _text(names[1], data) if len(names) > 1 else "", 0, _line(node)
+
+
+def _scala(node: Node, data: bytes) -> Iterator[ImportRow]:
+    """`import a.b, c.{d, e => f, _}`: each path, with its selectors where it has some."""
+    path: list[str] = []
+    line = _line(node)
+    for child in node.children:
+        if child.type in ("identifier", "operator_identifier"):
+            path.append(_text(child, data))
+        elif child.type == "namespace_wildcard":
+            yield ".".join(path), "*", "", 0, line
+            path = []
+        elif child.type == "namespace_selectors":
+            for item in child.named_children:
+                yield ".".join(path), *_selector(item, data), 0, line
+            path = []
+        elif child.type == "," and path:
+            yield ".".join(path[:-1]), path[-1], "", 0, line
+            path = []
+    if path:
+        yield ".".join(path[:-1]), path[-1], "", 0, line
+
+
+def _selector(node: Node, data: bytes) -> tuple[str, str]:
+    if node.type == "namespace_wildcard":
+        return "*", ""
+    alias = node.child_by_field_name("alias")
+    return _text(node.child_by_field_name("name") or node, data), _text(alias, data)
+
+
 _READERS: dict[str, Callable[[Node, bytes], Iterator[ImportRow]]] = {
     "python": _python,
     "javascript": _script,
@@ -175,4 +274,9 @@ _READERS: dict[str, Callable[[Node, bytes], Iterator[ImportRow]]] = {
     "go": _go,
     "rust": _rust,
     "java": _java,
+    "csharp": _csharp,
+    "ruby": _ruby,
+    "php": _php,
+    "kotlin": _kotlin,
+    "scala": _scala,
 }

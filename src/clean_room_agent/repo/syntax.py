@@ -37,6 +37,7 @@ from clean_room_agent.records.code import (
     Symbol,
     SymbolKind,
 )
+from clean_room_agent.redaction import blank, secret_spans
 from clean_room_agent.repo.definitions import Captures, Scope, SymbolRow, read_symbols
 from clean_room_agent.repo.languages import get_language, read_query
 from clean_room_agent.repo.statements import ImportRow, read_imports
@@ -57,7 +58,9 @@ BlobRows = tuple[
 
 _WORDS = WordCounter()
 _NO_KEYWORDS: frozenset[bytes] = frozenset()
-_NAME_CHARACTERS = str.maketrans("", "", "$#!")
+_NAME_CHARACTERS = str.maketrans("", "", "$#!?-")
+_CALLED = ("name", "method", "field")
+_CALLED_ON = ("object", "receiver", "argument", "scope")
 _CHAIN_CHARACTERS = str.maketrans("", "", "$#.:_!")
 
 
@@ -115,6 +118,8 @@ def parse_rows(data: bytes, language: str | None) -> BlobRows:
     refusal = _refuse(data)
     if refusal is not None:
         return (*refusal, line_count, [], [], [], "", "", "")
+    # No row holds a secret; blanks in its place move nothing, so every span still fits the file.
+    data = blank(data, secret_spans(data))
     if language is None:
         words = _WORDS.count(data, numbers=True, skip=_NO_KEYWORDS)
         return "no_grammar", "no grammar", line_count, [], [], [], "", join_counts(words), ""
@@ -182,12 +187,13 @@ def _with_letters(counts: dict[str, int], defined: list[str]) -> dict[str, int]:
 def _divide(captures: Captures, data: bytes) -> tuple[bytes, bytes]:
     """Separate the bytes of comments and strings (prose) from the rest (code)."""
     spans = sorted(
-        (node.start_byte, node.end_byte)
+        (node.start_byte, -node.end_byte)
         for name in ("comment", "string")
         for node in captures.get(name, ())
     )
     code, prose, at = [], [], 0
-    for start, end in spans:
+    for start, negative_end in spans:
+        end = -negative_end
         if start >= at:
             code.append(data[at:start])
             prose.append(data[start:end])
@@ -217,19 +223,26 @@ def _references(captures: Captures, symbols: list[SymbolRow], data: bytes) -> li
 
 
 def _method_calls(nodes: list[Node], scope: Scope, data: bytes) -> list[ReferenceRow]:
-    """Read calls whose receiver and name are separate fields (Java)."""
+    """Read calls whose receiver and name are separate fields (C, Java, PHP, Ruby)."""
     found: dict[tuple[str, str, int | None], tuple[int, int, int]] = {}
     for node in nodes:
-        name, target = node.child_by_field_name("name"), node.child_by_field_name("object")
+        name, target = _first_field(node, _CALLED), _first_field(node, _CALLED_ON)
         if name is None:
             continue
         text = data[name.start_byte : name.end_byte]
         if target is not None:
             text = data[target.start_byte : target.end_byte] + b"." + text
         key = (*_split_expression(text), scope.owner(node.start_byte))
+        if not key[0]:
+            continue
         line, place, times = found.get(key, (name.start_point.row + 1, name.start_byte, 0))
         found[key] = line, place, times + 1
     return [("call", *key, *place) for key, place in found.items()]
+
+
+def _first_field(node: Node, fields: tuple[str, ...]) -> Node | None:
+    found = map(node.child_by_field_name, fields)
+    return next((child for child in found if child is not None), None)
 
 
 def _aggregate(

@@ -31,6 +31,31 @@ class StageBudget:
     few_floor: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What a judge decided, and what was amiss while it judged."""
+
+    decisions: tuple[Decision, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An included candidate that must share a room too small for all: its cost and its reason."""
+
+    candidate: Candidate
+    tokens: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Priority:
+    """Places in a list of items, the most important first; None leaves it to the scores."""
+
+    order: tuple[int, ...] | None
+    warnings: tuple[str, ...] = ()
+
+
 class Judge(Protocol):
     """Anything that decides candidates. A candidate it leaves out is not shown (rule 2)."""
 
@@ -39,7 +64,11 @@ class Judge(Protocol):
 
     def judge(
         self, stage: str, candidates: Sequence[Candidate], budget: StageBudget
-    ) -> list[Decision]: ...
+    ) -> Opinion: ...
+
+    def prioritise(self, items: Sequence[Item], budget_tokens: int) -> Priority:
+        """Order items that do not fit together; whole ones leave from the end of the order."""
+        ...
 
 
 def candidate_order(candidate: Candidate) -> tuple[float, str, int, str]:
@@ -58,9 +87,7 @@ class RankedJudge:
     def name(self) -> str:
         return "ranked/1"
 
-    def judge(
-        self, stage: str, candidates: Sequence[Candidate], budget: StageBudget
-    ) -> list[Decision]:
+    def judge(self, stage: str, candidates: Sequence[Candidate], budget: StageBudget) -> Opinion:
         ordered = sorted(candidates, key=candidate_order)
         best = ordered[0].score if ordered else 0.0
         left, shown = budget.tokens, 0
@@ -80,7 +107,12 @@ class RankedJudge:
                     reason=refusal or _approval(candidate, rank, left),
                 )
             )
-        return decisions
+        return Opinion(tuple(decisions))
+
+    def prioritise(self, items: Sequence[Item], budget_tokens: int) -> Priority:
+        """Leave the order to the scores, which decided before."""
+        del items, budget_tokens
+        return Priority(None)
 
 
 def _refusal(
@@ -112,10 +144,11 @@ def _approval(candidate: Candidate, rank: int, left: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a stage goes on with: a decision for each candidate, and what was amiss."""
+    """What a stage goes on with: a decision for each candidate, what was amiss, who decided."""
 
     decisions: tuple[Decision, ...]
     warnings: tuple[str, ...]
+    judge: str
 
 
 def judge_all(
@@ -126,27 +159,29 @@ def judge_all(
     A candidate without a decision is excluded with a warning; a decision on something that was
     not proposed is refused with a warning; of two decisions on one candidate the first counts.
     """
-    warnings = []
+    opinion = judge.judge(stage, candidates, budget)
+    warnings = list(opinion.warnings)
     proposed = {identity(candidate): candidate for candidate in candidates}
     decided: dict[tuple[str, str, str, int], Decision] = {}
-    for decision in judge.judge(stage, candidates, budget):
+    for decision in opinion.decisions:
         key = identity(decision.candidate)
         if key not in proposed or key in decided:
             fault = "decided twice" if key in decided else "was never a candidate"
-            warnings.append(f"{_label(decision.candidate)} {fault}; ignored")
+            warnings.append(f"{label(decision.candidate)} {fault}; ignored")
             continue
         decided[key] = decision
     missing = [candidate for key, candidate in proposed.items() if key not in decided]
     rank = len(decided)
     for candidate in sorted(missing, key=candidate_order):
         rank += 1
-        warnings.append(f"no decision on {_label(candidate)}; excluded by default")
+        warnings.append(f"no decision on {label(candidate)}; excluded by default")
         reason = "no decision by the judge: excluded by default"
         decided[identity(candidate)] = Decision(
             candidate, stage, judge.name, rank, Verdict.EXCLUDED, reason
         )
     ordered = sorted(decided.values(), key=lambda decision: decision.rank)
-    return Judged(tuple(ordered), tuple(warnings))
+    said_by = opinion.decisions[0].judge if opinion.decisions else judge.name
+    return Judged(tuple(ordered), tuple(warnings), said_by)
 
 
 def identity(candidate: Candidate) -> tuple[str, str, str, int]:
@@ -155,6 +190,7 @@ def identity(candidate: Candidate) -> tuple[str, str, str, int]:
     return (candidate.kind, candidate.path, candidate.symbol, start)
 
 
-def _label(candidate: Candidate) -> str:
+def label(candidate: Candidate) -> str:
+    """Name a candidate in one line."""
     path = candidate.path
     return one_line(f"{path}::{candidate.symbol}" if candidate.symbol else path)

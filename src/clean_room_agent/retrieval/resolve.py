@@ -7,8 +7,8 @@ files. Does not know: what a mark is worth; a mark only says how many files shar
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from clean_room_agent.records.context import TaskAnalysis
@@ -34,6 +34,7 @@ class MarkKind(StrEnum):
     SYMBOL = "symbol"
     TRACEBACK = "traceback"
     TEST = "test"
+    SUGGESTED = "suggested"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +52,15 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What the text names: for the log, and as marks on files of the index."""
+    """What the text names: for the log, and as marks on files of the index.
+
+    `search` weighs words that a model would look for; the task's own words are in `mentions`.
+    """
 
     analysis: TaskAnalysis
     mentions: Mentions
     marks: tuple[Mark, ...]
+    search: Mapping[str, float] = field(default_factory=dict)
 
 
 def resolve_mentions(mentions: Mentions, reader: CuratedReader) -> Resolution:

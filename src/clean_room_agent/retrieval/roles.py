@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from clean_room_agent.repo.languages import is_code
 from clean_room_agent.store.curated_reader import FileRow
 
 _VENDORED = re.compile(
@@ -34,7 +35,7 @@ _TEST_SUPPORT = re.compile(
 
 def role_of(file: FileRow) -> str:
     """The first role that applies, the farthest from a fix first."""
-    return _role(file.path, file.is_test, file.language is not None)
+    return _role(file.path, file.is_test, is_code(file.language))
 
 
 @lru_cache(maxsize=8_192)

@@ -18,6 +18,7 @@ from clean_room_agent.retrieval.scope import propose_files
 from clean_room_agent.retrieval.scope.text import make_queries
 from clean_room_agent.retrieval.sources import ReadSource, Sources
 from clean_room_agent.retrieval.weights import SCOPE_FILES, SEARCH_WHOLE_BYTES
+from clean_room_agent.retrieval.withheld import Withholding
 from clean_room_agent.store.curated_reader import CuratedReader, FileRow
 
 
@@ -67,15 +68,18 @@ def search(
     best = max((candidate.score for candidate in files), default=0.0)
     queries = make_queries(resolution.mentions)
     ask = Ask(queries.items, queries.items_title, resolution.marks, {}, SEARCH_WHOLE_BYTES)
+    sources = Sources(read_source)
     choices = propose_units(
         [ChosenFile(proposed.files[c.path], c.score / best) for c in files],
         ask,
         reader,
-        Sources(read_source),
+        sources,
         lambda unit: len(unit.content),
     )
     budget = StageBudget(tokens=sum(c.tokens for c in choices.candidates), items=top_k)
-    decisions = RankedJudge().judge("search", choices.candidates, budget)
+    decisions = (
+        Withholding(RankedJudge(), sources).judge("search", choices.candidates, budget).decisions
+    )
     chosen = [d.candidate for d in decisions if d.verdict is Verdict.INCLUDED]
     hits = []
     for candidate in chosen:
@@ -98,5 +102,5 @@ def search(
 
 def _best_files(candidates: list[Candidate]) -> list[Candidate]:
     budget = StageBudget(tokens=0, items=SCOPE_FILES)
-    decisions = RankedJudge().judge("search", candidates, budget)
+    decisions = RankedJudge().judge("search", candidates, budget).decisions
     return [d.candidate for d in decisions if d.verdict is Verdict.INCLUDED]

@@ -24,6 +24,8 @@ SCOPE_WEIGHTS = MappingProxyType(
         "mention.symbol": 0.40,
         "mention.traceback": 0.30,
         "mention.test": 0.60,
+        "mention.suggested": 0.20,  # a model named it, the task did not
+        "text.suggested": 0.20,  # BM25 of the words that a model would look for
         "history.title": 0.30,  # past fixes, title
         "history.best": 0.20,  # the single most similar past fix
         "tests.cochange": 0.30,
@@ -53,6 +55,8 @@ SYMBOL_WEIGHTS = MappingProxyType(
         "mention.symbol": 0.60,
         "mention.traceback": 0.60,
         "mention.path": 0.60,  # of a file that is one item
+        "mention.suggested": 0.30,
+        "text.suggested": 0.30,
         "graph.target": 0.20,
         "file.score": 0.60,
         "member.score": 0.40,  # an outline or a header follows its best member
@@ -70,6 +74,8 @@ COMMIT_COLUMNS = (1.0, 1.0)  # subject, body
 QUERY_TERMS = 400  # distinct words of one task that are looked up
 BLOB_POSTINGS = 12_000  # rows read for all terms together, rarest terms first
 COMMIT_POSTINGS = 8_000
+SUGGESTED_POSTINGS = 4_000
+SUGGESTED_FILES = 60  # files that suggested words alone may propose
 COMMON_SHARE = 0.35  # a term in more than this share of all rows tells nothing
 
 TEXT_FILES = 500  # files that text alone may propose
@@ -99,6 +105,8 @@ HELPERS = 6  # callers and callees of what is named that pass the floor with it
 FAR_HELPER = 0.4  # what is left of the signal of the others
 SYMBOL_ITEMS = 120
 UNNAMED_ITEMS = 20  # where the task names no item
+INSTRUCTION_SHARE = 0.25  # of the room: what instruction files may take together
+INSTRUCTION_FILES = 8
 WHOLE_FILE_SHARE = 0.10  # of the budget: a file this small is shown whole
 WHOLE_FILE_TOKENS = 1_200
 SEARCH_WHOLE_BYTES = 2_000  # `cra search` shows a smaller file as one chunk

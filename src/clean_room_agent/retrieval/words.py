@@ -58,3 +58,9 @@ def one_line(text: str) -> str:
         return text
     shown = (c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
     return "".join(shown)
+
+
+def bounded(text: str, most: int) -> str:
+    """The text in one line; a longer one says how many characters are not shown."""
+    line = one_line(text)
+    return line if len(line) <= most else f"{line[:most]} [+{len(line) - most:,} characters]"

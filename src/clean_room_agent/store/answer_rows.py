@@ -63,7 +63,7 @@ def edits_json(appender: Appender, replacements: Sequence[Replacement]) -> str:
                 "start_byte": replacement.start_byte,
                 "end_byte": replacement.end_byte,
                 "before_sha256": replacement.before_sha256,
-                "new_sha256": appender.put_blob(replacement.new_bytes),
+                "new_sha256": appender.put_own(replacement.new_bytes),
             }
             for replacement in replacements
         ]

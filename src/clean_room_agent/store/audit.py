@@ -1,7 +1,8 @@
-"""What `cra verify` checks: that the log is whole and that every prompt follows from it.
+"""What `cra verify` checks: that the log is whole and that every package follows from it.
 
 Takes: the repository's databases, a way to read git blobs. Gives: an `AuditReport`.
-Does not know: git, or how a package is rendered (a prompt is its fragments, in order).
+Does not know: git, calls of models (`audit_calls`), or how a package is rendered (a prompt is its
+fragments, in order).
 
 Every break is named with its table and seq. Not guarded: an editor of the database who
 recomputes the whole chain and the anchor with it.
@@ -11,39 +12,29 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from clean_room_agent.errors import CraError, StoreError
-from clean_room_agent.records.context import FragmentKind, Verdict
+from clean_room_agent.records.context import Verdict
 from clean_room_agent.records.log import LoggedFragment, LoggedPackage
 from clean_room_agent.store.anchor import check_anchor, read_anchor
+from clean_room_agent.store.audit_calls import audit_calls
+from clean_room_agent.store.audit_source import (
+    FROM_A_BLOB,
+    AuditReport,
+    ReadGitBlob,
+    check_source,
+    content_of,
+)
 from clean_room_agent.store.chain import Break, read_head, verify_chain
 from clean_room_agent.store.connect import Role, database_path, get_connection, state_dir
 from clean_room_agent.store.raw_reader import RawReader
 
-ReadGitBlob = Callable[[str], bytes | None]
+__all__ = ["AuditReport", "DatabaseState", "audit_raw", "check_databases"]
 _MOST_INTEGRITY_LINES = 100
-
-
-@dataclass(slots=True)
-class AuditReport:
-    """What was checked and every break found; filled while the audit runs."""
-
-    breaks: list[Break] = field(default_factory=list)
-    databases: int = 0
-    links: int = 0
-    packages: int = 0
-    fragments: int = 0
-    checked_in_git: int = 0
-    not_in_git: int = 0
-
-    @property
-    def clean(self) -> bool:
-        return not self.breaks
 
 
 class DatabaseState(NamedTuple):
@@ -101,6 +92,7 @@ def _audit_log(repo_path: Path, read_git_blob: ReadGitBlob, report: AuditReport)
             except CraError as error:
                 message = f"{package_id} cannot be read: {error.message}"
                 report.breaks.append(Break("context_packages", 0, message))
+        audit_calls(reader, repo_path, read_git_blob, report)
 
 
 def _databases(repo_path: Path) -> Iterator[tuple[Role, str | None]]:
@@ -142,16 +134,17 @@ def _check_package(
         report.fragments += 1
         if fragment.position != index:
             yield _at(fragment, f"stands at {fragment.position}, not at {index}")
-        content = _content(reader, fragment.content_sha256)
+        content = content_of(reader, fragment.content_sha256)
         if content is None:
             whole = False
             yield _at(fragment, f"its content {fragment.content_sha256[:16]} is gone or changed")
             continue
         digest.update(content)
-        if fragment.kind is FragmentKind.CODE:
-            yield from _check_source(fragment, content, read_git_blob, report)
+        if fragment.kind in FROM_A_BLOB:
+            for message in check_source(fragment, content, read_git_blob, report):
+                yield _at(fragment, message)
     yield from _check_totals(package, fragments, digest.hexdigest() if whole else None)
-    if _content(reader, package.prompt_sha256) is None:
+    if content_of(reader, package.prompt_sha256) is None:
         yield Break("context_packages", package.seq, "its prompt is gone from the log or changed")
     yield from _check_decisions(reader, package, fragments)
 
@@ -171,23 +164,6 @@ def _check_totals(
         yield Break("context_packages", package.seq, message)
 
 
-def _check_source(
-    fragment: LoggedFragment, content: bytes, read_git_blob: ReadGitBlob, report: AuditReport
-) -> Iterator[Break]:
-    """Compare a code fragment with the bytes of the git blob that it names."""
-    if fragment.blob_id is None or fragment.start_byte is None or fragment.end_byte is None:
-        yield _at(fragment, "code without a blob and a byte range")
-        return
-    data = read_git_blob(fragment.blob_id)
-    if data is None:
-        report.not_in_git += 1
-        return
-    report.checked_in_git += 1
-    if data[fragment.start_byte : fragment.end_byte] != content:
-        place = f"{fragment.blob_id[:12]}[{fragment.start_byte}:{fragment.end_byte}]"
-        yield _at(fragment, f"is not the bytes of git blob {place}")
-
-
 def _check_decisions(
     reader: RawReader, package: LoggedPackage, fragments: tuple[LoggedFragment, ...]
 ) -> Iterator[Break]:
@@ -195,7 +171,7 @@ def _check_decisions(
     logged = reader.read_decisions(package.task_id, package_id=package.package_id)
     decisions = {found.position: found.decision for found in logged}
     for fragment in fragments:
-        if fragment.kind is not FragmentKind.CODE:
+        if fragment.kind not in FROM_A_BLOB:
             continue
         decision = decisions.get(fragment.decision) if fragment.decision is not None else None
         if decision is None:
@@ -206,13 +182,6 @@ def _check_decisions(
             yield _at(fragment, f"decision {fragment.decision} is about another path")
         elif decision.candidate.blob_id != fragment.blob_id:
             yield _at(fragment, f"decision {fragment.decision} is about another content")
-
-
-def _content(reader: RawReader, sha256: str) -> bytes | None:
-    try:
-        return reader.read_blob(sha256)
-    except StoreError:
-        return None
 
 
 def _at(fragment: LoggedFragment, message: str) -> Break:

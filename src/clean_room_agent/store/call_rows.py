@@ -54,7 +54,7 @@ def append_request(appender: Appender, request: ModelRequest) -> None:
             "role": request.choice.role,
             "package_id": request.prompt.package_id,
             "choice": json_text(request.choice),
-            "prompt_sha256": appender.put_blob(request.prompt.data),
+            "prompt_sha256": appender.put_prompt(request.prompt.data),
             "schema_sha256": appender.put_blob(schema) if schema else "",
             "tokens": request.tokens,
             "counter": text(request.counter),
@@ -68,7 +68,7 @@ def append_request(appender: Appender, request: ModelRequest) -> None:
 def _insert_fragment(
     appender: Appender, request_id: str, position: int, fragment: Fragment
 ) -> None:
-    sha256 = appender.put_blob(fragment.content)
+    sha256 = appender.put_prompt(fragment.content)
     appender.insert(
         "prompt_fragments",
         {

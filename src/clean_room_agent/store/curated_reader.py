@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from clean_room_agent.errors import CraError, UsageError
+from clean_room_agent.records.answers import Description
 from clean_room_agent.records.code import (
     BlobId,
     CommitId,
@@ -28,6 +29,7 @@ from clean_room_agent.records.code import (
     SymbolKind,
 )
 from clean_room_agent.store.connect import Role, get_connection
+from clean_room_agent.store.values import from_json
 
 _VARIABLES = 900  # bound variables of one statement; longer lists are asked in parts
 
@@ -337,6 +339,26 @@ class CuratedReader:
                 (*part, limit),
             )
         ]
+
+    def count_importers(self) -> dict[int, int]:
+        """How many other files import each file; those that none imports are absent."""
+        query = (
+            "SELECT target_file, count(DISTINCT source_file) FROM edges WHERE kind = ?"
+            " AND source_file <> target_file GROUP BY target_file"
+        )
+        return dict(self._connection.execute(query, (EdgeKind.IMPORT,)))
+
+    def read_descriptions(self, blob_ids: Iterable[BlobId]) -> dict[BlobId, Description]:
+        """The promoted descriptions of these contents; those without one are absent."""
+        return {
+            BlobId(row[0]): Description(row[1], tuple(from_json(row[2])), tuple(from_json(row[3])))
+            for part in _parts(blob_ids)
+            for row in self._connection.execute(
+                "SELECT blob_id, purpose, concepts, relations FROM descriptions"
+                f" WHERE blob_id IN ({_marks(part)})",
+                part,
+            )
+        }
 
     # full text --------------------------------------------------------------------------
 

@@ -17,9 +17,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from clean_room_agent.records.answers import Enrichment
 from clean_room_agent.records.code import SkippedFile
 from clean_room_agent.store.connect import Role, get_connection, transaction
-from clean_room_agent.store.values import path_bytes, text
+from clean_room_agent.store.values import json_text, path_bytes, text
 
 _CACHE_KIB = 48 * 1024
 # A log that is never checkpointed half-way: the one transaction of a build would only be slowed.
@@ -245,6 +246,29 @@ class CuratedWriter:
             "INSERT INTO cochange VALUES (?,?,?) ON CONFLICT (path_a, path_b) DO UPDATE SET"
             " commits = commits + excluded.commits",
             rows,
+        )
+
+    # descriptions ---------------------------------------------------------------------------
+
+    def read_description_ids(self) -> dict[str, str]:
+        """The enrichment behind the description of each content, to see whether it is current."""
+        return dict(self.connection.execute("SELECT blob_id, enrichment_id FROM descriptions"))
+
+    def replace_descriptions(self, promoted: Iterable[Enrichment]) -> None:
+        """Hold these descriptions and no others, one for each content."""
+        self.connection.execute("DELETE FROM descriptions")
+        self.connection.executemany(
+            "INSERT INTO descriptions VALUES (?,?,?,?,?)",
+            [
+                (
+                    one.blob_id,
+                    one.enrichment_id,
+                    text(one.description.purpose),
+                    json_text(one.description.concepts),
+                    json_text(one.description.relations),
+                )
+                for one in promoted
+            ],
         )
 
     # state ----------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ def append_package(
         {
             "package_id": package_id,
             "task_id": task_id,
-            "prompt_sha256": appender.put_blob(prompt_bytes),
+            "prompt_sha256": appender.put_prompt(prompt_bytes),
             "tokens": package.tokens,
             "budget_tokens": package.budget_tokens,
             "counter": text(package.counter),
@@ -79,7 +79,7 @@ def append_package(
             appender.insert("retrieval_decisions", owner | _decision_row(position, decision))
             position += 1
     for index, fragment in enumerate(package.fragments):
-        sha256 = appender.put_blob(fragment.content)
+        sha256 = appender.put_prompt(fragment.content)
         owned: dict[str, Value] = {"package_id": package_id, "content_sha256": sha256}
         appender.insert("context_fragments", owned | fragment_row(index, fragment))
 

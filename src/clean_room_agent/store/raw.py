@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
@@ -38,6 +39,7 @@ from clean_room_agent.records.log import (
     WorktreeEvent,
 )
 from clean_room_agent.records.task import RunId, Task, TaskId
+from clean_room_agent.redaction import Redactor
 from clean_room_agent.store import answer_rows, call_rows, package_rows
 from clean_room_agent.store.anchor import check_anchor, read_anchor, write_anchor
 from clean_room_agent.store.append import Appender, Value
@@ -51,6 +53,7 @@ from clean_room_agent.store.connect import (
 )
 from clean_room_agent.store.faults import fault_point
 from clean_room_agent.store.locks import WAIT_SECONDS, write_lock
+from clean_room_agent.store.salt import open_redactor
 from clean_room_agent.store.values import json_text, new_id, now_text, path_bytes, text
 
 __all__ = ["RawLog", "new_id"]
@@ -75,6 +78,11 @@ class RawLog:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @cached_property
+    def redactor(self) -> Redactor:
+        """What takes secrets out of this log, and out of text on its way into a prompt."""
+        return open_redactor(self.repo_path)
 
     def close(self) -> None:
         """Close the connection; a later append opens a new one."""
@@ -281,7 +289,7 @@ class RawLog:
                     "attempt_id": patch.attempt_id,
                     "candidate_id": text(patch.candidate_id),
                     "rank": patch.rank,
-                    "diff_sha256": appender.put_blob(patch.diff),
+                    "diff_sha256": appender.put_own(patch.diff),
                     "edits": answer_rows.edits_json(appender, patch.replacements),
                     "score": json_text(patch.score),
                 },
@@ -310,7 +318,7 @@ class RawLog:
         """Log one phase of changing the user's tree, keeping `contents` by their SHA-256."""
         with self._appender() as appender:
             for content in contents:
-                appender.put_blob(content)
+                appender.put_own(content)
             appender.insert(
                 "applications",
                 {
@@ -366,7 +374,7 @@ class RawLog:
         with lock, store_errors(path):
             connection = self._open()
             with transaction(connection):
-                appender = self._batch = Appender(connection)
+                appender = self._batch = Appender(connection, self.redactor)
                 try:
                     yield appender
                     head = appender.seal()

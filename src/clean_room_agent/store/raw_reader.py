@@ -15,7 +15,14 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from clean_room_agent.errors import StoreError, UsageError
-from clean_room_agent.records.answers import Answer, Enrichment, LoggedPlan, Selection, Turn
+from clean_room_agent.records.answers import (
+    Answer,
+    Enrichment,
+    LoggedPlan,
+    Promotion,
+    Selection,
+    Turn,
+)
 from clean_room_agent.records.calls import LoggedReply, LoggedRequest
 from clean_room_agent.records.context import StageRecord, TaskAnalysis
 from clean_room_agent.records.log import (
@@ -234,6 +241,10 @@ class RawReader:
         where = "" if promoted is None else f"WHERE {'' if promoted else 'NOT '}{exists}"
         sql = f"{answer_rows.ENRICHMENTS} {where} ORDER BY e.seq"
         return self._records(answer_rows.enrichment_of, sql)
+
+    def read_promotions(self) -> tuple[Promotion, ...]:
+        """Return every act of promotion, oldest first."""
+        return self._records(answer_rows.promotion_of, f"{answer_rows.PROMOTIONS} ORDER BY seq")
 
     def read_test_runs(self, task_id: str) -> tuple[LoggedTestRun, ...]:
         """Return the test runs of a task with their outputs, in order."""

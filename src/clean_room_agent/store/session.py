@@ -34,6 +34,7 @@ from clean_room_agent.store.faults import fault_point
 from clean_room_agent.store.locks import named_holder, named_lock
 from clean_room_agent.store.paths import lock_path
 from clean_room_agent.store.raw import RawLog
+from clean_room_agent.store.salt import open_redactor
 from clean_room_agent.store.values import from_json, json_text, now_text, text
 
 _PREFIX, _SUFFIX = "session_", ".sqlite"
@@ -49,6 +50,7 @@ class Session:
         self.task_id = task_id
         self.repo_path = repo_path
         self._path = database_path(Role.SESSION, repo_path, task_id)
+        self._redactor = open_redactor(repo_path)
         with ExitStack() as stack:
             stack.enter_context(
                 named_lock(_lock_name(task_id), repo_path=repo_path, wait_seconds=wait_seconds)
@@ -81,7 +83,7 @@ class Session:
             self._connection.execute(
                 "INSERT INTO entries (key, value, at) VALUES (?, ?, ?)"
                 " ON CONFLICT (key) DO UPDATE SET value = excluded.value, at = excluded.at",
-                (text(key), json_text(value), now_text()),
+                (text(key), self._redactor.column(json_text(value)), now_text()),
             )
 
     def get(self, key: str) -> Any:

@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from textwrap import dedent
-
 import pytest
 
-from clean_room_agent.records.code import BlobId, ParsedBlob, ParseStatus
-from clean_room_agent.repo.languages import LANGUAGES, is_test_path, language_of, read_query
-from clean_room_agent.repo.syntax import load_grammar, parse_blob
-
-
-def parse(language: str | None, source: str | bytes) -> ParsedBlob:
-    data = source if isinstance(source, bytes) else dedent(source).lstrip("\n").encode()
-    return parse_blob(BlobId("0" * 40), data, language)
-
-
-@dataclass
-class Case:
-    language: str
-    source: str
-    symbols: list[str]  # kind qualified_name first-last line: signature
-    references: set[str]  # kind receiver.name @ enclosing
-    imports: list[tuple[str, str, str, int]]
-
+from clean_room_agent.records.code import ParseStatus
+from clean_room_agent.repo.languages import LANGUAGES, read_query
+from clean_room_agent.repo.syntax import load_grammar
+from tests.repo.syntax.support import Case, check, parse
 
 CASES = [
     Case(
@@ -242,18 +225,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.language)
 def test_definitions_references_and_imports(case: Case) -> None:
-    blob = parse(case.language, case.source)
-    names = [symbol.qualified_name for symbol in blob.symbols]
-    assert blob.status is ParseStatus.PARSED
-    assert [
-        f"{s.kind} {s.qualified_name} {s.span.start_line}-{s.span.end_line}: {s.signature}"
-        for s in blob.symbols
-    ] == case.symbols
-    assert {
-        f"{r.kind} {r.receiver}.{r.name} @{'' if r.enclosing is None else names[r.enclosing]}"
-        for r in blob.references
-    } == case.references
-    assert [(i.module, i.name, i.alias, i.level) for i in blob.imports] == case.imports
+    check(case)
 
 
 DOCSTRINGS = {
@@ -331,18 +303,3 @@ def test_broken_syntax_is_partial() -> None:
 def test_every_language_has_a_grammar_and_a_query(language: str) -> None:
     assert load_grammar(language).abi_version >= 13
     assert "@def." in read_query(language)
-
-
-TEST_PATHS = {
-    "tests/helper.py": True, "pkg/test_x.py": True, "pkg/x_test.py": True, "conftest.py": True,
-    "pkg/testing/run.py": False, "pkg/latest.py": False, "a/x_test.go": True, "a/x.go": False,
-    "web/a.spec.ts": True, "web/__tests__/a.js": True, "web/a.ts": False,
-    "src/test/java/a/K.java": True, "src/main/java/a/KTest.java": True,
-    "src/main/java/a/K.java": False, "src/lib.rs": False, "tests/it.rs": True,
-    "tests/data.txt": True, "contest.py": False,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("path", TEST_PATHS)
-def test_a_test_is_known_by_its_path(path: str) -> None:
-    assert is_test_path(path, language_of(path)) is TEST_PATHS[path]

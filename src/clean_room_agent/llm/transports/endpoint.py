@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from clean_room_agent.errors import ConfigError
+from clean_room_agent.network import admit
 
 _PLAIN_URL = re.compile(r"[!-\[\]-~]+")  # printable ASCII, no blank and no backslash
 _PORTS = {"http": 80, "https": 443}
@@ -68,6 +69,7 @@ def addresses(endpoint: Endpoint) -> list[Address]:
             result.append((socket.AF_INET, (str(address[0]), int(address[1]))))
         elif family == socket.AF_INET6 and len(address) == 4:
             result.append((socket.AF_INET6, (str(address[0]), int(address[1]), *address[2:4])))
+    admit(endpoint.host, [address[0] for _, address in result])
     return result
 
 

@@ -7,7 +7,7 @@ their units. Does not know: which will be shown; no model is asked here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from clean_room_agent.records.code import EdgeKind
 from clean_room_agent.records.context import Candidate, Signal, SubjectKind
@@ -33,6 +33,7 @@ from clean_room_agent.store.curated_reader import CuratedReader, FileRow, Symbol
 Cost = Callable[[Unit], int]
 # What is pointed at counts in full wherever it stands: a named test is shown as such.
 _POINTED = frozenset({"mention.symbol", "mention.path", "mention.traceback", "spectrum"})
+_NO_NAME = frozenset({MarkKind.TRACEBACK, MarkKind.SUGGESTED})
 _NAMES_FILE = frozenset({MarkKind.PATH, MarkKind.MODULE, MarkKind.STEM})
 
 
@@ -53,6 +54,7 @@ class Ask:
     marks: Sequence[Mark]
     suspicious: Suspicious
     whole_file_tokens: int
+    search: Mapping[str, float] = field(default_factory=dict)  # words that a model would look for
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,7 @@ def _measure(
     linked = _linked(units, marked, reader)
     linked = _weaken_far(linked, lambda index: (-texts["text.symbol"][index][0], index), units)
     depths = 1 + max((mark.depth for mark in ask.marks), default=0)
+    suggested = _suggested_words(units, ask.search)
     signals: list[list[Signal]] = []
     for index, unit in enumerate(units):
         own: list[Signal] = []
@@ -159,6 +162,8 @@ def _measure(
             own.append(_signal("graph.target", *linked[index]))
         own += _path_signals(unit, by_file[unit.file.file_pk])
         own += _spectrum_signals(unit, ask.suspicious)
+        own += suggested.get(index, ()) if unit.name != HEADER else ()
+        own += _suggested_signals(unit, by_file[unit.file.file_pk])
         signals.append(own)
     return signals
 
@@ -170,6 +175,33 @@ def _path_signals(unit: Unit, marks: Sequence[Mark]) -> list[Signal]:
     named = [mark for mark in marks if mark.kind in _NAMES_FILE]
     best = min(named, key=lambda mark: (mark.spread, mark.text), default=None)
     return [] if best is None else [_signal("mention.path", best.spread**-0.5, best.text)]
+
+
+def _suggested_words(
+    units: Sequence[Unit], search: Mapping[str, float]
+) -> Mapping[int, Sequence[Signal]]:
+    """The units that hold words a model would look for."""
+    if not search:
+        return {}
+    scores = count_terms(units, search).score(search)
+    best = max((score for score, _ in scores), default=0.0)
+    return {
+        index: [_signal("text.suggested", score / best, note)]
+        for index, (score, note) in enumerate(scores)
+        if score > 0.0
+    }
+
+
+def _suggested_signals(unit: Unit, marks: Sequence[Mark]) -> list[Signal]:
+    """A model named the unit, something in it, or the file that it is."""
+    named = [
+        mark
+        for mark in marks
+        if mark.kind is MarkKind.SUGGESTED
+        and (unit.kind is SubjectKind.FILE if mark.symbol is None else _holds(unit, mark.symbol))
+    ]
+    best = min(named, key=lambda mark: (mark.spread, mark.text), default=None)
+    return [] if best is None else [_signal("mention.suggested", best.spread**-0.5, best.text)]
 
 
 def _add_file_scores(
@@ -196,7 +228,7 @@ def _marked(unit: Unit, marks: Sequence[Mark]) -> dict[str, float]:
     """Names in the task that are defined by this unit or inside it; `marks` are its file's."""
     found: dict[str, float] = {}
     for mark in marks:
-        if mark.symbol is None or mark.kind is MarkKind.TRACEBACK:
+        if mark.symbol is None or mark.kind in _NO_NAME:
             continue
         if _holds(unit, mark.symbol):
             found[mark.text] = max(found.get(mark.text, 0.0), mark.spread**-0.5)

@@ -30,6 +30,7 @@ from clean_room_agent.retrieval.scope.signals import (
     measure_tests,
 )
 from clean_room_agent.retrieval.scope.text import (
+    SuggestedWords,
     TextEvidence,
     make_queries,
     search_text,
@@ -42,7 +43,14 @@ from clean_room_agent.retrieval.weights import (
 )
 from clean_room_agent.store.curated_reader import CuratedReader, FileRow
 
-_MENTIONS = (MarkKind.PATH, MarkKind.MODULE, MarkKind.STEM, MarkKind.SYMBOL, MarkKind.TRACEBACK)
+_MENTIONS = (
+    MarkKind.PATH,
+    MarkKind.MODULE,
+    MarkKind.STEM,
+    MarkKind.SYMBOL,
+    MarkKind.TRACEBACK,
+    MarkKind.SUGGESTED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,8 @@ def _measure_all(
     queries = make_queries(resolution.mentions)
     words = TextEvidence(queries, search_text(queries, reader))
     words.fill(pool)
+    suggested = SuggestedWords(resolution.search, reader)
+    suggested.fill(pool)
     marks = resolution.marks
     pool.add(mark.file for mark in marks)
     measures = [measure_mentions(kind, marks) for kind in _MENTIONS]
@@ -123,7 +133,7 @@ def _measure_all(
     seeds = _seeds([*text, *measures], pool)
     measures.append(measure_graph(seeds, reader, pool))
     measures.append(measure_cochange(seeds, reader, pool))
-    return [*words.measure(pool), *measures]
+    return [*words.measure(pool), *suggested.measure(pool), *measures]
 
 
 def _seeds(measures: Sequence[Measure], pool: FilePool) -> dict[int, float]:

@@ -6,6 +6,7 @@ Does not know: weights of signals.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from clean_room_agent.retrieval.analysis import Mentions
@@ -18,6 +19,8 @@ from clean_room_agent.retrieval.weights import (
     FIELD_COLUMNS,
     NAME_COLUMNS,
     PATH_FIELD,
+    SUGGESTED_FILES,
+    SUGGESTED_POSTINGS,
     TEXT_FILES,
     WHOLE_COLUMNS,
 )
@@ -130,3 +133,29 @@ class TextEvidence:
             return ", ".join(part for part in (words, path and f"path {path}") if part)
 
         return Measure(query.name, values, explain)
+
+
+class SuggestedWords:
+    """Words that a model would look for, apart from the task's: none of those is displaced."""
+
+    def __init__(self, weights: Mapping[str, float], reader: CuratedReader) -> None:
+        self._weights = weights
+        self._hits = search_terms(
+            reader, TextTable.BLOBS, weights, (FIELD_COLUMNS,), SUGGESTED_POSTINGS
+        )
+        self._scores = self._hits.score(weights)
+
+    def fill(self, pool: FilePool) -> None:
+        """Load the files that the words speak for."""
+        cap = Cap(SUGGESTED_FILES, "by BM25", "bounded reading")
+        pool.add_blobs(cap.best(self._scores))
+
+    def measure(self, pool: FilePool) -> list[Measure]:
+        """One measure of the files in the pool; none where no word was suggested."""
+        if not self._weights:
+            return []
+
+        def explain(key: int) -> str:
+            return self._hits.explain(pool.files[key].blob_pk, self._weights)
+
+        return [Measure("text.suggested", pool.spread(self._scores), explain)]

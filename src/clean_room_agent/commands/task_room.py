@@ -1,0 +1,90 @@
+"""What every verb that works on a task opens: its room, with the models of the configuration.
+
+Takes: an invocation and its open run. Gives: `TaskRoom`, its models closed at the end.
+Does not know: what is done in the room.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from clean_room_agent.commands.invocation import Invocation, OpenRun
+from clean_room_agent.errors import ModelCallError
+from clean_room_agent.llm.client import ModelClient
+from clean_room_agent.llm.opening import open_models
+from clean_room_agent.pipeline.room import TaskRoom
+
+
+@contextmanager
+def open_room(invocation: Invocation, run: OpenRun) -> Iterator[TaskRoom]:
+    """Open the room of a run with the models of its configuration; none in model-free mode.
+
+    A run that repeats a logged one has its answers from where the invocation says.
+
+    Raises:
+        ConfigError: an address, a key or an extra is missing.
+        ModelCallError: a model failed in the body; the message says how to go on.
+    """
+    models = open_models(
+        invocation.settings.config,
+        run.raw,
+        run.run_id,
+        os.environ,
+        transport=invocation.transport_override,
+        recorded_counter=invocation.counters_override,
+    )
+    with open_task_room(invocation, run, models) as room:
+        yield room
+
+
+@contextmanager
+def open_task_room(
+    invocation: Invocation, run: OpenRun, models: ModelClient | None
+) -> Iterator[TaskRoom]:
+    """As `open_room`, with a client that is open already; it is closed here."""
+    room = TaskRoom(
+        invocation.repository,
+        run.raw,
+        run.run_id,
+        invocation.settings.config,
+        invocation.output.progress,
+        invocation.output.note,
+        models,
+    )
+    try:
+        yield room
+    except ModelCallError as error:
+        raise _resumable(error, run) from error
+    finally:
+        if models is not None:
+            models.close()
+
+
+@contextmanager
+def told_costs(run: OpenRun, room: TaskRoom) -> Iterator[None]:
+    """Say in the run's summary what its calls cost, also where the body fails."""
+    try:
+        yield
+    finally:
+        run.summary = {**run.summary, **spent_document(room.models)}
+
+
+def spent_document(models: ModelClient | None) -> dict[str, object]:
+    """Return what the calls of models cost; zeros without a model."""
+    usage = models.usage if models is not None else None
+    return {
+        "calls": usage.calls if usage else 0,
+        "prompt_tokens": usage.prompt_tokens if usage else 0,
+        "output_tokens": usage.output_tokens if usage else 0,
+        "model_seconds": round(usage.seconds, 3) if usage else 0.0,
+        "calls_by_stage": dict(usage.by_stage) if usage else {},
+    }
+
+
+def _resumable(error: ModelCallError, run: OpenRun) -> ModelCallError:
+    """Name the run to go on with: everything that was answered is in the log."""
+    resume = f"then: cra resume {run.run_id}"
+    hint = f"{error.hint}; {resume}" if error.hint else resume
+    return ModelCallError(error.message, where=error.where, hint=hint)

@@ -1,0 +1,26 @@
+"""What may be neither kept nor sent: secrets, and the control tokens of models.
+
+Takes: bytes. Gives: where they stand (`secret_spans`, `control_spans`), marks in their place
+(`Redactor`, `for_prompt`), reasons to leave a whole item out (`why_withheld`).
+Does not know: files, databases, prompts, or who asks.
+"""
+
+from clean_room_agent.redaction.controls import control_spans
+from clean_room_agent.redaction.doors import for_prompt, run_for_prompt
+from clean_room_agent.redaction.found import Found, blank
+from clean_room_agent.redaction.marks import Redactor
+from clean_room_agent.redaction.secrets import secret_spans
+from clean_room_agent.redaction.withheld import Unshowable, unshowable, why_withheld
+
+__all__ = [
+    "Found",
+    "Redactor",
+    "Unshowable",
+    "blank",
+    "control_spans",
+    "for_prompt",
+    "run_for_prompt",
+    "secret_spans",
+    "unshowable",
+    "why_withheld",
+]
