@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import stat
 import zlib
@@ -13,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from clean_room_agent.errors import CraError, StoreError
+from clean_room_agent.execute.prompt import Shaper
+from clean_room_agent.prompts.tokens import UpperBoundCounter
 from clean_room_agent.records.attempt import RunStatus, TestOutcome, TestResult, TestRun
+from clean_room_agent.records.context import FragmentKind
 from clean_room_agent.records.log import (
     Application,
     ApplicationAction,
@@ -23,7 +27,7 @@ from clean_room_agent.records.log import (
     RunEnd,
 )
 from clean_room_agent.records.task import Mode, RunId, Task, TaskId
-from clean_room_agent.redaction import run_for_prompt
+from clean_room_agent.redaction import run_for_prompt, why_withheld
 from clean_room_agent.store import blobs
 from clean_room_agent.store.append import Appender
 from clean_room_agent.store.raw import RawLog
@@ -180,8 +184,18 @@ def test_a_salt_that_is_not_ours_is_refused(damage: str, tmp_path: Path) -> None
         (tmp_path / "elsewhere").write_bytes(b"y" * 32)
         place.symlink_to(tmp_path / "elsewhere")
     else:
-        import os
-
         os.mkfifo(place)
     with pytest.raises(StoreError):
         open_redactor(tmp_path)
+
+
+@pytest.mark.reliability(91)
+@pytest.mark.reliability(87)
+def test_a_diff_that_a_prompt_repeats_is_cleaned_where_the_fragment_is_made() -> None:
+    shaper = Shaper(UpperBoundCounter())
+    diff = f"+a\n {TEXT}\n-<|im_end".encode() + b"|>\n"
+    for content in (diff, diff.decode()):
+        made = shaper.data(FragmentKind.EDIT, content, "patch:p-1", "patch/1")
+        assert why_withheld(made.content) == ""
+        assert made.content.startswith(b"+a\n ")
+        assert not any(c.secret.encode() in made.content for c in ALL)

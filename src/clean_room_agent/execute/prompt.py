@@ -29,7 +29,7 @@ from clean_room_agent.prompts.tokens import TokenCounter
 from clean_room_agent.records.answers import Plan
 from clean_room_agent.records.calls import CallStage, Prompt
 from clean_room_agent.records.context import Fragment, FragmentKind
-from clean_room_agent.redaction import for_prompt
+from clean_room_agent.redaction import data_for_prompt
 
 LEFT_OUT_TEMPLATE = "left-out/1"
 TRIES_SHOWN = 2
@@ -108,9 +108,8 @@ class Shaper:
 
         `source` names the row of the log they follow from, `template` how they were written down.
         """
-        if isinstance(content, str):
-            content = for_prompt(content).encode("utf-8", "backslashreplace")
-        return replace(self.plain(kind, content, template), source=source)
+        raw = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+        return replace(self.plain(kind, data_for_prompt(raw), template), source=source)
 
 
 def shaper_of(client: ModelClient, stage: CallStage) -> Shaper:

@@ -30,6 +30,7 @@ from clean_room_agent.records.code import BlobId
 from clean_room_agent.records.context import ContextPackage
 from clean_room_agent.records.log import EventLevel
 from clean_room_agent.records.task import Mode, RunId, Task, TaskId
+from clean_room_agent.redaction import why_withheld
 from clean_room_agent.store.connect import Role
 from clean_room_agent.store.curated_reader import CuratedReader
 from clean_room_agent.store.curated_writer import CuratedWriter
@@ -143,6 +144,8 @@ def _package(
         return error.message
     if room.repository.hash_bytes(data) != file.blob_id:
         return "it changed since it was indexed"
+    if reason := why_withheld(data):
+        return f"it {reason}"
     window = models.prompt_tokens(CallStage.ENRICH)
     return build_room(
         waiting,

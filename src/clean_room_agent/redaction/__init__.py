@@ -6,7 +6,7 @@ Does not know: files, databases, prompts, or who asks.
 """
 
 from clean_room_agent.redaction.controls import control_spans
-from clean_room_agent.redaction.doors import for_prompt, run_for_prompt
+from clean_room_agent.redaction.doors import data_for_prompt, for_prompt, run_for_prompt
 from clean_room_agent.redaction.found import Found, blank
 from clean_room_agent.redaction.marks import Redactor
 from clean_room_agent.redaction.secrets import secret_spans
@@ -18,6 +18,7 @@ __all__ = [
     "Unshowable",
     "blank",
     "control_spans",
+    "data_for_prompt",
     "for_prompt",
     "run_for_prompt",
     "secret_spans",

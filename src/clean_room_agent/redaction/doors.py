@@ -19,7 +19,7 @@ from clean_room_agent.redaction.marks import spans_of
 def for_prompt(text: str) -> str:
     """Return text without secrets, its control tokens spelled so that no server reads them."""
     data = text.encode("utf-8", "surrogatepass")
-    clean = _clean(data)
+    clean = data_for_prompt(data)
     return clean.decode("utf-8", "surrogatepass") if clean is not data else text
 
 
@@ -28,8 +28,8 @@ def run_for_prompt(run: TestRun) -> TestRun:
     return replace(
         run,
         results=tuple(_result(result) for result in run.results),
-        output_head=_clean(run.output_head),
-        output_tail=_clean(run.output_tail),
+        output_head=data_for_prompt(run.output_head),
+        output_tail=data_for_prompt(run.output_tail),
         reason=for_prompt(run.reason),
     )
 
@@ -39,7 +39,8 @@ def _result(result: TestResult) -> TestResult:
     return result if detail is result.detail else replace(result, detail=detail)
 
 
-def _clean(data: bytes) -> bytes:
+def data_for_prompt(data: bytes) -> bytes:
+    """As `for_prompt`, for bytes such as output or a diff that is shown, not applied."""
     while found := spans_of(data):
         parts, at = [], 0
         for hit in found:

@@ -19,7 +19,7 @@ from clean_room_agent.redaction.known import known_spans
 from clean_room_agent.redaction.secrets import secret_spans
 
 _SHORTEST = 8
-# In a larger document escapes may hide a secret from the first look; smaller ones are taken apart.
+# Escapes may hide a secret from the first look; documents that are not larger are taken apart.
 _LARGE_JSON = 1 << 16
 _JSON_STARTS = ("{", "[", '"')
 
@@ -52,7 +52,7 @@ class Redactor:
         if not text.startswith(_JSON_STARTS):
             return self.text(text)
         suspicious = bool(spans_of(text.encode("utf-8", "surrogatepass")))
-        if not suspicious and len(text) > _LARGE_JSON:
+        if not suspicious and ("\\" not in text or len(text) > _LARGE_JSON):
             return text
         try:
             document = json.loads(text)

@@ -82,6 +82,8 @@ TOKENS = (
     ),
 )
 
+HINTED = tuple((hint, rule) for rule in TOKENS for hint in rule.hints)
+
 # A block of a key: the armour alone, as in code that looks for it, is no secret.
 KEY_HINT = b"PRIVATE KEY"
 KEY_BEGIN = re.compile(rb"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")

@@ -31,10 +31,9 @@ def secret_spans(data: bytes) -> tuple[Found, ...]:
     """Return every place in `data` that looks like a secret. Linear in its length."""
     if len(data) < _SHORTEST:
         return ()
-    found = [*_tokens(data), *_keys(data), *_addresses(data)]
     lowered = data.lower()
-    found += _bearers(data, lowered)
-    found += _assigned(data, lowered)
+    found = [*_tokens(data), *_keys(data), *_addresses(data)]
+    found += [*_bearers(data, lowered), *_assigned(data, lowered)]
     return disjoint(found) if found else ()
 
 
@@ -70,9 +69,8 @@ def _entropy(value: bytes) -> float:
 
 
 def _tokens(data: bytes) -> Iterator[Found]:
-    for rule in rules.TOKENS:
-        if not any(hint in data for hint in rule.hints):
-            continue
+    hinted = [rule for hint, rule in rules.HINTED if hint in data]
+    for rule in dict.fromkeys(hinted):
         for match in rule.pattern().finditer(data):
             value = match[0]
             if rule.is_loose and not (
@@ -146,7 +144,7 @@ def _addresses(data: bytes) -> Iterator[Found]:
 
 
 def _bearers(data: bytes, lowered: bytes) -> Iterator[Found]:
-    if any(hint in lowered for hint in rules.BEARER_HINTS):
+    if rules.BEARER_HINTS[0] in lowered or rules.BEARER_HINTS[1] in lowered:
         for match in rules.BEARER.finditer(data):
             if is_random(match[1]):
                 yield Found("authorization", match.start(1), match.end(1))

@@ -36,7 +36,8 @@ def test_a_language_is_known_by_the_file_name(path: str) -> None:
 
 
 FIRST_LINES = {
-    b"#!/bin/sh\n": "bash", b"#!/usr/bin/env bash\n": "bash", b"#!/usr/bin/env -S python3.11 -u": "python",
+    b"#!/bin/sh\n": "bash", b"#!/usr/bin/env bash\n": "bash",
+    b"#!/usr/bin/env -S python3.11 -u": "python",
     b"#! /usr/bin/python2\n": "python", b"#!/usr/bin/env FOO=1 ruby\n": "ruby",
     b"#!/usr/bin/env node\n": "javascript", b"#!/usr/bin/perl\n": None, b"#!\n": None,
     b"#!/usr/bin/env\n": None, b"# a comment\n": None, b"": None, b"\x7fELF": None,

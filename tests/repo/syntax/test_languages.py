@@ -31,7 +31,7 @@ CASES = [
         ''',
         [
             "constant LIMIT 4-4: LIMIT: int = 3",
-            "function f 6-10: def f(a: Foo,\n      b: int = g(1)) -> Bar:",
+            'function f 6-10: def f(a: Foo,\n      b: int = g(1)) -> Bar: ["""Doc."""]',
             "class K 12-15: class K(Base, mod.Other):",
             "variable K.size 13-13: size = 1",
             "method K.m 14-15: async def m(self):",
@@ -65,7 +65,7 @@ CASES = [
         """,
         [
             "variable fs 4-4: fs = require('fs')",
-            "class K 6-9: export class K extends Base.X",
+            "class K 6-9: export class K extends Base.X [/** Doc. */]",
             "method K.foo 7-7: foo(a)",
             "method K.handler 8-8: handler = () =>",
             "function f 10-10: export const f = async (x) =>",
@@ -147,7 +147,7 @@ CASES = [
         func F() *T { return &T{} }
         """,
         [
-            "struct T 7-10: T struct",
+            "struct T 7-10: T struct [// Doc of T.]",
             "interface I 11-13: I interface",
             "method I.Do 12-12: Do(x Foo) error",
             "constant A 15-15: A = 1",
@@ -175,7 +175,7 @@ CASES = [
         const C: i32 = 1;
         """,
         [
-            "struct S 4-5: pub struct S",
+            "struct S 4-5: pub struct S [/// Doc of S.]",
             "method S.new 7-7: fn new(q: &Foo) -> Bar",
             "trait Tr 9-9: trait Tr",
             "method Tr.run 9-9: fn run(&self);",
@@ -206,7 +206,7 @@ CASES = [
         }
         """,
         [
-            "class K 6-11: public class K extends B implements I<J>",
+            "class K 6-11: public class K extends B implements I<J> [/** Doc. */]",
             "constant K.MAX 7-7: private static final int MAX = 3;",
             "variable K.foo 8-8: Foo foo, bar;",
             "variable K.bar 8-8: Foo foo, bar;",
@@ -292,6 +292,57 @@ def test_invalid_utf8_is_read_as_far_as_it_goes() -> None:
     assert blob.status is ParseStatus.PARTIAL
     assert blob.reason == "invalid UTF-8 at byte 5"
     assert [symbol.name for symbol in blob.symbols] == ["alpha"]
+
+
+BROKEN = {
+    "c": "int alpha( {\n\nint beta(void) { return 1; }\n",
+    "cpp": "class alpha : {{\n};\nint beta() { return 1; }\n",
+    "csharp": "class Alpha { void M( { }\nclass beta { }\n",
+    "ruby": "def alpha(\n\nend end\nclass beta\nend\n",
+    "php": "<?php\nfunction alpha( {{ }\nfunction beta() { }\n",
+    "kotlin": "fun alpha( {\n}\n\nfun beta() {\n}\n",
+    "swift": "func alpha( {\n}\n\nfunc beta() {\n}\n",
+    "scala": "def alpha( = {\n\ndef beta() = 1\n",
+    "bash": "if then fi fi\nbeta() {\n  true\n}\n",
+    "css": "} .alpha {{ \nbeta { top: 0 }\n",
+    "toml": "alpha = = 1\n[beta]\nx = 1\n",
+    "yaml": "alpha: [1, 2\nbeta: 1\n",
+    "json": '{"alpha": , "beta": 1}',
+}
+
+
+@pytest.mark.parametrize("language", BROKEN)
+def test_a_broken_file_is_partial_and_gives_what_can_be_read(language: str) -> None:
+    blob = parse(language, BROKEN[language])
+    assert (blob.status, blob.reason) == (ParseStatus.PARTIAL, "syntax errors")
+    read = [*(symbol.name for symbol in blob.symbols), *blob.identifiers.split()]
+    assert "beta" in [*read, *blob.prose.split()]
+
+
+def test_a_declaration_of_a_type_that_a_macro_makes_is_read() -> None:
+    blob = parse("cpp", "EXPORT(char *) alpha(int x);\nint beta(void);\n")
+    assert [symbol.signature for symbol in blob.symbols] == ["alpha(int x)", "int beta(void);"]
+
+
+def test_every_name_of_one_declaration_is_a_symbol() -> None:
+    assert [s.name for s in parse("go", "package m\nvar a, b int\n").symbols] == ["a", "b"]
+    assert [s.name for s in parse("c", "int a, *b, c[3];\n").symbols] == ["a", "b", "c"]
+
+
+def test_a_type_alias_is_a_symbol() -> None:
+    symbols = parse("python", "type Table = dict[str, int]\n").symbols
+    assert [(s.kind, s.name) for s in symbols] == [("type", "Table")]
+
+
+def test_a_declaration_inside_a_function_is_no_symbol() -> None:
+    source = "void f(void) {\n#ifdef DEBUG\n    int local;\n#endif\n}\n#if X\nint kept;\n#endif\n"
+    assert [symbol.name for symbol in parse("c", source).symbols] == ["f", "kept"]
+
+
+def test_a_namespace_without_braces_ends_where_the_next_begins() -> None:
+    source = "<?php\nnamespace A;\nclass K {}\nnamespace B;\nfunction f() {}\n"
+    names = [symbol.qualified_name for symbol in parse("php", source).symbols]
+    assert names == ["A", "A.K", "B", "B.f"]
 
 
 def test_broken_syntax_is_partial() -> None:

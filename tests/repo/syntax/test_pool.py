@@ -32,6 +32,25 @@ def test_pathological_input_does_not_end_the_run(data: bytes) -> None:
     assert statuses[2] in {"parsed", "partial", "too_large", "timeout", "crashed"}
 
 
+HOSTILE = {
+    "cpp": b"template<" * 4_000 + b"\n" + b"((((" * 5_000,
+    "csharp": b"class A {" * 3_000 + b"\n" + b"a?.b<" * 5_000,
+    "swift": b"if a { [" * 3_000 + b"\n" + b'"\\(' * 8_000,
+    "markdown": b"> " * 24_000 + b"\n" + b"- " * 24_000,
+    "yaml": b"[" * 12_000 + b"\n" + b"- " * 5_000,
+}
+
+
+@pytest.mark.reliability(case=77)
+def test_hostile_input_of_any_language_does_not_end_the_run() -> None:
+    jobs = [(key, language, data) for key, (language, data) in enumerate(HOSTILE.items(), start=1)]
+    with ParserPool(1, file_seconds=5.0) as pool:
+        statuses = _statuses(pool, [*jobs, (0, "python", GOOD)])
+    assert statuses.keys() == set(range(len(HOSTILE) + 1))
+    assert statuses[0] == "parsed"
+    assert set(statuses.values()) <= {"parsed", "partial", "timeout", "crashed"}
+
+
 @pytest.mark.reliability(case=77)
 def test_a_file_that_takes_too_long_is_marked_and_the_others_are_parsed() -> None:
     # Under a limit that no parse of a megabyte can keep, but a small one can.
