@@ -23,13 +23,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from clean_room_agent.indexing import index_repository
+from clean_room_agent.prompts.tokens import UpperBoundCounter
 from clean_room_agent.records.code import BlobId
 from clean_room_agent.records.context import ContextPackage, FragmentKind
 from clean_room_agent.repo.git import open_repository
 from clean_room_agent.retrieval import retrieve
 from clean_room_agent.retrieval.judge import RankedJudge
 from clean_room_agent.retrieval.roles import role_of
-from clean_room_agent.prompts.tokens import UpperBoundCounter
 from clean_room_agent.store.curated_reader import CuratedReader
 
 TARGET_S = 0.5

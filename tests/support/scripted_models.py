@@ -51,6 +51,7 @@ _STAGES: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"edits"}), "implement"),
     (frozenset({"claims"}), "ask"),
     (frozenset({"purpose"}), "enrich"),
+    (frozenset({"diagnosis", "next"}), "reflect"),
 )
 
 
@@ -92,6 +93,9 @@ class Competent:
             for path in self.changed
         ]
         return {"summary": "mend what the tests show", "steps": steps}
+
+    def _reflect(self, _request: dict[str, Any]) -> dict[str, object]:
+        return {"diagnosis": "the edit does not do it", "next": "write the whole fix"}
 
     def _implement(self, request: dict[str, Any]) -> dict[str, object]:
         block = schema_of(request).get("$defs", {}).get("Block", {})
