@@ -23,6 +23,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+# Ended from outside: Ctrl-C and SIGTERM are no errors of ours.
+EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
+
 
 class CraError(Exception):
     """An expected failure: `message` says what, `where` names the place, `hint` the next step."""

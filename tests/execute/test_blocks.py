@@ -63,7 +63,7 @@ def test_a_malformed_answer_is_asked_for_once_more_and_then_refused(
         found = propose_edit(opened.client, opened.material, seed_offset=0)
         assert len(opened.prompts) == 2
     assert found.replacements == ()
-    assert found.problem.startswith("unusable answer: ")
+    assert found.warnings[-1].endswith(f": unusable answer: {found.problem}")
     assert not found.no_change
     assert len(found.warnings) == 2
     # The repaired answer is used, and the first one's fault stays visible.

@@ -100,8 +100,8 @@ def marked(name: str) -> str:
 
 def test_what_does_not_fit_leaves_whole_in_the_stated_order_and_is_named(tmp_path: Path) -> None:
     """The room shrinks in steps; at each one what is shown is a head of the stated order."""
-    older = Feedback(b"", "kept", marked("older"), (("t", marked("older-detail")),), "")
-    newest = Feedback(b"", "kept", marked("newest"), (("t", marked("detail")),), "")
+    older = Feedback(b"", "reverted", marked("older"), (("t", marked("older-detail")),), "")
+    newest = Feedback(b"", "reverted", marked("newest"), (("t", marked("detail")),), "")
     material = replace(
         material_of(),
         failing=(("t0", marked("failing-0")), ("t1", marked("failing-1"))),

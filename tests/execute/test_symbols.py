@@ -134,7 +134,7 @@ def test_what_is_no_answer_of_this_form_is_refused_after_one_repair(
         found = propose_edit(opened.client, opened.material, seed_offset=0)
         assert len(opened.prompts) == 2
     assert (found.replacements, found.no_change) == ((), False)
-    assert found.problem.startswith("unusable answer: ")
+    assert found.warnings[-1].endswith(f": unusable answer: {found.problem}")
 
 
 LAZY = {

@@ -266,3 +266,14 @@ def test_the_title_and_arguments_of_no_child_hold_a_key(journey: Journey) -> Non
     # Only our own workers have the environment of this program; no test and no git has it.
     ours = (b"clean_room_agent", b"multiprocessing")
     assert all(any(word in line for word in ours) for line in inherited), inherited
+
+
+@pytest.mark.reliability(91)
+def test_a_denied_file_that_the_task_names_is_told_with_its_reason(tmp_path: Path) -> None:
+    journey = new_journey(tmp_path)
+    journey.ok("init", "--offline")
+    (journey.root / "credentials.json").write_text('{"key": "value"}\n', "utf-8")
+    done = journey.cra("context", "credentials.json is not read in money.py")
+    assert done.code == 0
+    told = [line for line in done.stdout.splitlines() if "not in the index" in line]
+    assert any("credentials.json (" in line for line in told), done.stdout

@@ -62,7 +62,7 @@ def told(repo: GitRepo) -> list[str]:
     with open_test_room(repo.root, say) as room:
         answer_question(room, Question(QUESTION, room.repository.head))
         assert room.models is not None
-        transport = room.models.room.transport_of
+        transport = room.models.room.transport
         assert isinstance(transport, ScriptedTransport)
         prompts = [request.prompt for request in transport.requests]
     assert len(prompts) >= 4

@@ -32,7 +32,7 @@ class Sample:
     later: tuple[bytes, ...] = ()
     seed: int = 1
     schema: str = "object"
-    outcome: TurnOutcome = TurnOutcome.KEPT
+    outcome: TurnOutcome = TurnOutcome.REVERTED
     generator: str = "llm"
     diff: bytes = b"--- a\n+++ b\n"
     summary: str = "make it add"
@@ -147,8 +147,8 @@ def test_calls_in_flight_together_may_change_places(compare: Compare) -> None:
             "package 1 (k-1)", "decision 0 differs", "+ precision lib.py::add",
         ),
         (
-            replace(PLAIN, outcome=TurnOutcome.REVERTED),
-            "turn 0 of attempt 1: kept", "ended otherwise", "+ turn 0 of attempt 1: reverted",
+            replace(PLAIN, outcome=TurnOutcome.REFUSED),
+            "turn 0 of attempt 1: reverted", "ended otherwise", "+ turn 0 of attempt 1: refused",
         ),
         (replace(PLAIN, summary="another"), "plan 1", "is another one", "another"),
         (replace(PLAIN, diff=b"other\n"), "patches", "1 were logged, 1 others now", ""),

@@ -16,7 +16,7 @@ from clean_room_agent.records.context import (
     FragmentKind,
     Verdict,
 )
-from clean_room_agent.retrieval import explain_path, render
+from clean_room_agent.retrieval import render
 from clean_room_agent.retrieval.judge import Item, Opinion, Priority, RankedJudge, StageBudget
 from tests.retrieval.sample import FILES, build_sample, retrieve_sample
 from tests.support.curated import CuratedRepo, build_curated
@@ -185,20 +185,6 @@ def test_a_file_that_changed_after_indexing_is_refused(repo: CuratedRepo) -> Non
         retrieve_sample(repo, TASK)
 
 
-@pytest.mark.parametrize(
-    ("path", "indexed", "reason"),
-    [
-        ("src/pkg/parser.py", True, "scope: included src/pkg/parser.py: rank 1"),
-        ("src/pkg/unrelated.py", True, "no signal: never a candidate"),
-        ("gone.py", False, "not in the index"),
-    ],
-)
-def test_why_a_path_was_shown_or_not_is_always_answered(
-    repo: CuratedRepo, path: str, indexed: bool, reason: str
-) -> None:
-    assert explain_path(retrieve_sample(repo, TASK), path, indexed=indexed)[0].startswith(reason)
-
-
 def test_a_suspicious_file_is_shown_though_the_task_has_no_word_of_it(repo: CuratedRepo) -> None:
     suspicious = {"src/pkg/unrelated.py": {2: 1.0}}
     assert ("src/pkg/unrelated.py", "") not in code(retrieve_sample(repo, TASK))
@@ -257,8 +243,10 @@ def test_reasons_and_evidence_of_a_hostile_path_are_one_line(tmp_path: Path) -> 
     path = "bad\nname\x1b.py"
     repo = build_curated(tmp_path, {path: "def needle():\n    return 1\n"})
     package = retrieve_sample(repo, "`needle` is lost")
-    said = explain_path(package, path, indexed=True)
-    said += [s.evidence for d in package.decisions for s in d.candidate.signals]
+    about = [d for d in package.decisions if d.candidate.path == path]
+    said = [d.reason for d in about]
+    said += [s.evidence for d in about for s in d.candidate.signals]
+    assert {d.stage for d in about} >= {"scope", "precision"}
     assert all(line.isprintable() for line in said)
 
 

@@ -40,7 +40,7 @@ def test_head_and_tail_are_the_ends_of_the_stream(blocks: list[bytes], limit: in
 def test_control_characters_are_spelled_out() -> None:
     hostile = b"a\x00b\x1b]0;title\x07\r\n\x9b31m \xe2\x80\xae \xff\tz"
     text = printable(hostile)
-    assert text == "a\\x00b\\x1b]0;title\\x07\\x0d\n\ufffd31m \\u202e \ufffd\tz"
+    assert text == "a\\x00b\\x1b]0;title\\x07\\r\n\ufffd31m \\u202e \ufffd\tz"
 
 
 @pytest.mark.parametrize("hidden", ["/etc", "../x", "a/../b", "a/", ".", ".."])

@@ -17,10 +17,9 @@ import typer
 from clean_room_agent import __version__
 from clean_room_agent.cli import again, answers, plans, record, room, work
 from clean_room_agent.cli.options import HERE, Json, Repo, Root, app
-from clean_room_agent.errors import CraError
+from clean_room_agent.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, CraError
 from clean_room_agent.network import guard_network
 
-EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
 # typer carries its own click and exports only leaves of that tree of errors.
 _ClickError: type[Exception] = typer.BadParameter.__mro__[2]
 # Importing a module registers its verbs; help lists them in the order of a user's day.

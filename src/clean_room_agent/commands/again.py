@@ -27,7 +27,6 @@ REPLAY, RESUME = "replay", "resume"
 # The verbs that ask models and can be run again from what the log has of them.
 VERBS = ("context", "plan", "solve", "ask", "enrich")
 RECENT_RUNS = 500
-MOST_TASKS = 1_000_000
 # How a server is reached changes no prompt: what is configured now wins over what was then.
 CONNECTION = frozenset(
     {
@@ -75,13 +74,19 @@ def is_alive(run: LoggedRun) -> bool:
     return run.end is None and pid != os.getpid() and os.path.lexists(f"/proc/{pid}")
 
 
+def asks_models(run: LoggedRun) -> bool:
+    """Say whether a run is one of those that ask models: its verb does, and not only shows."""
+    shows = run.run.arguments[:1] in (("--promote",), ("--status",))
+    return run.run.verb in VERBS and not shows
+
+
 def require_repeatable(run: LoggedRun) -> None:
     """Raise where a run cannot be run again.
 
     Raises:
         UsageError: its verb asks no model, is a dialogue, or it is still at work.
     """
-    if run.run.verb not in VERBS or run.run.arguments[:1] in (("--promote",), ("--status",)):
+    if not asks_models(run):
         words = " ".join((run.run.verb, *run.run.arguments[:1]))
         raise UsageError(
             f"run {run.run.run_id} ({words}) is not one that can be run again",
@@ -100,7 +105,7 @@ def read_repeatable(reader: RawReader, run: LoggedRun) -> Repeatable:
         UsageError: it was killed before its task was logged.
     """
     run_id = run.run.run_id
-    tasks = reader.read_tasks(limit=MOST_TASKS, run_id=run_id)
+    tasks = reader.read_tasks(run_id=run_id)
     if not tasks and run.run.verb != "enrich" and not run.run.arguments:
         raise UsageError(f"run {run_id} was ended before it had a task", hint="start it again")
     task = tasks[-1] if tasks else None

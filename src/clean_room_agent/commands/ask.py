@@ -13,13 +13,14 @@ from dataclasses import replace
 from clean_room_agent.commands.context import reasons
 from clean_room_agent.commands.index import refresh_index
 from clean_room_agent.commands.invocation import Invocation, recorded_run
-from clean_room_agent.commands.output import Output, one_line
+from clean_room_agent.commands.output import Output
 from clean_room_agent.commands.task_room import open_room
 from clean_room_agent.pipeline.ask import Answered, Place, Question, answer_question
 from clean_room_agent.pipeline.at_commit import open_at, resolve_commit
 from clean_room_agent.pipeline.citations import CheckedCitation
 from clean_room_agent.pipeline.room import TaskRoom
 from clean_room_agent.records.answers import Claim
+from clean_room_agent.records.spelling import one_line
 
 PLACES_SHOWN = 8
 ABBREVIATED = 10

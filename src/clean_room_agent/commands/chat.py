@@ -16,15 +16,21 @@ from clean_room_agent.commands.ask import answer_document, outcome, print_answer
 from clean_room_agent.commands.context import decision_document, reasons
 from clean_room_agent.commands.index import refresh_index
 from clean_room_agent.commands.invocation import Invocation, OpenRun, recorded_run
-from clean_room_agent.commands.output import Output, one_line
+from clean_room_agent.commands.output import Output
 from clean_room_agent.commands.task_room import open_room
-from clean_room_agent.errors import BudgetError, CraError, ModelCallError, UsageError
+from clean_room_agent.errors import (
+    EXIT_INTERRUPTED,
+    BudgetError,
+    CraError,
+    ModelCallError,
+    UsageError,
+)
 from clean_room_agent.llm.client import Usage
 from clean_room_agent.pipeline.ask import Answered, Question, answer_question, follow_up
 from clean_room_agent.records.context import Verdict
+from clean_room_agent.records.spelling import one_line
 
 PROMPT = "? "
-INTERRUPTED = 130
 DECISIONS_SHOWN = 20
 HELP = """\
 A question on one line; end a line with \\ to go on on the next.
@@ -69,7 +75,7 @@ def chat(invocation: Invocation) -> int:
         if not is_terminal and state.failed is not None and not code:
             code = state.failed.exit_code
         run.exit_code = code
-        run.status = "interrupted" if code == INTERRUPTED else "completed"
+        run.status = "interrupted" if code == EXIT_INTERRUPTED else "completed"
         run.summary = {"turns": state.turns, "tokens": state.usage.tokens}
     return code
 
@@ -88,7 +94,7 @@ def _loop(state: _Chat, *, is_terminal: bool) -> int:
         except KeyboardInterrupt:
             state.output.end_progress()
             if interrupted:
-                return INTERRUPTED
+                return EXIT_INTERRUPTED
             interrupted = True
             state.output.note("interrupted; Ctrl-C once more leaves the chat")
 

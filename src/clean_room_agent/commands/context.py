@@ -11,11 +11,12 @@ from pathlib import Path
 
 from clean_room_agent.commands.index import refresh_index
 from clean_room_agent.commands.invocation import Invocation, recorded_run
-from clean_room_agent.commands.output import Output, one_line
+from clean_room_agent.commands.output import Output
 from clean_room_agent.commands.task_room import open_room
 from clean_room_agent.errors import UsageError
 from clean_room_agent.pipeline.package import BuiltPackage, build_package
 from clean_room_agent.records.context import Decision, FragmentKind, Verdict
+from clean_room_agent.records.spelling import one_line
 from clean_room_agent.records.task import Mode, Task, TaskId
 from clean_room_agent.redaction import for_prompt
 from clean_room_agent.store.raw import new_id

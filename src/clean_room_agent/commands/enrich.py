@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from clean_room_agent.commands.index import refresh_index
 from clean_room_agent.commands.invocation import Invocation, OpenRun, recorded_run
-from clean_room_agent.commands.output import Output, one_line
+from clean_room_agent.commands.output import Output
 from clean_room_agent.commands.task_room import open_room
-from clean_room_agent.errors import UsageError
+from clean_room_agent.errors import BudgetError, UsageError
 from clean_room_agent.llm.router import Router
 from clean_room_agent.pipeline.enrich import (
     EnrichReport,
@@ -26,10 +26,10 @@ from clean_room_agent.pipeline.enrich import (
 from clean_room_agent.pipeline.room import TaskRoom
 from clean_room_agent.records.answers import Enrichment
 from clean_room_agent.records.calls import CallStage
+from clean_room_agent.records.spelling import one_line
 from clean_room_agent.records.task import RunId
 
 NOTHING_DESCRIBED = 1
-BUDGET_TOO_SMALL = 5
 ROWS_SHOWN = 20
 
 
@@ -94,7 +94,7 @@ def _outcome(report: EnrichReport) -> tuple[str, int]:
     if report.described or report.remaining == 0:
         return "completed", 0
     if report.next_tokens and not report.unusable:
-        return "budget", BUDGET_TOO_SMALL
+        return "budget", BudgetError.exit_code
     return "nothing_described", NOTHING_DESCRIBED
 
 

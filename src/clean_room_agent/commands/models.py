@@ -11,12 +11,12 @@ import os
 from contextlib import closing
 
 from clean_room_agent.commands.invocation import Invocation
+from clean_room_agent.errors import ConfigError, ModelCallError
 from clean_room_agent.llm.opening import open_backend
 from clean_room_agent.llm.router import LINES_TO_ADD, Router
 from clean_room_agent.llm.survey import Surveyed, survey
 from clean_room_agent.records.calls import ReplyStatus
 
-EXIT_CONFIG, EXIT_MODEL = 3, 4
 _AWAY = (ReplyStatus.CONNECT, ReplyStatus.FIRST_TOKEN, ReplyStatus.IDLE, ReplyStatus.TOTAL)
 DIGEST_SHOWN = 12
 
@@ -58,7 +58,8 @@ def _exit_code(found: tuple[Surveyed, ...]) -> int:
     broken = [entry for entry in found if not entry.usable]
     if not broken:
         return 0
-    return EXIT_MODEL if any(entry.status in _AWAY for entry in broken) else EXIT_CONFIG
+    is_away = any(entry.status in _AWAY for entry in broken)
+    return ModelCallError.exit_code if is_away else ConfigError.exit_code
 
 
 def _row(entry: Surveyed) -> tuple[object, ...]:

@@ -1,8 +1,8 @@
 """Everything a verb prints: results on stdout, progress and notes on stderr.
 
 Takes: values to show. Gives: plain scrolling text, or with `--json` exactly one document on stdout.
-Does not know: what it prints. Text that came from a repository or a test is stripped of control
-characters first, so that nothing we print can drive the terminal.
+Does not know: what it prints. Control characters of text that came from a repository or a test
+are spelled out first, so that nothing we print can drive the terminal.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from clean_room_agent.errors import CraError
+from clean_room_agent.records.spelling import spell_out
 
 SCHEMA_VERSION = 1
 _REFRESH_SECONDS = 0.1
@@ -22,22 +23,8 @@ _HEARTBEAT_SECONDS = 5.0
 
 
 def clean(text: str) -> str:
-    """Return `text` with control characters and undecodable bytes shown as escapes.
-
-    Line feeds and tabs stay; escape sequences, carriage returns, bidirectional marks do not.
-    """
-    return "".join(ch if _harmless(ch) else _escape(ch) for ch in text)
-
-
-def _harmless(ch: str) -> bool:
-    return ch in "\n\t" or (ch.isprintable() and not "\u202a" <= ch <= "\u2069")
-
-
-def _escape(ch: str) -> str:
-    code = ord(ch)
-    if 0xDC80 <= code <= 0xDCFF:
-        return f"\\x{code - 0xDC00:02x}"
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    """Return `text` as a terminal may have it: line feeds and tabs stay, no other control does."""
+    return spell_out(text, keep="\n\t")
 
 
 def uses_colour(stream: object, environment: Mapping[str, str]) -> bool:
@@ -61,11 +48,6 @@ def end_live_line() -> None:
     if _LiveLine.stands:
         _LiveLine.stands = False
         _write(sys.stderr, "\r\x1b[K")
-
-
-def one_line(path: str) -> str:
-    """Return a path with line breaks and tabs escaped, for a line of its own."""
-    return path.replace("\n", "\\n").replace("\t", "\\t")
 
 
 class Output:

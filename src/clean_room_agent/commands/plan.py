@@ -9,7 +9,7 @@ from __future__ import annotations
 from clean_room_agent.commands.index import refresh_index
 from clean_room_agent.commands.invocation import Invocation, OpenRun, recorded_run
 from clean_room_agent.commands.lookup import RECENT_TASKS, open_log
-from clean_room_agent.commands.output import Output, one_line
+from clean_room_agent.commands.output import Output
 from clean_room_agent.commands.task_room import open_room, told_costs
 from clean_room_agent.errors import UsageError
 from clean_room_agent.execute.plan import Planned
@@ -18,6 +18,7 @@ from clean_room_agent.pipeline.package import build_package
 from clean_room_agent.pipeline.plans import untested_material, write_plan
 from clean_room_agent.records.answers import LoggedPlan
 from clean_room_agent.records.calls import CallStage, Role
+from clean_room_agent.records.spelling import one_line
 from clean_room_agent.records.task import Mode, Task, TaskId
 from clean_room_agent.redaction import for_prompt
 from clean_room_agent.store.raw import new_id

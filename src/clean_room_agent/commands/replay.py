@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from clean_room_agent.commands.again import (
     RECENT_RUNS,
     REPLAY,
-    VERBS,
     Repeatable,
     SilentOutput,
+    asks_models,
     find_run,
     invocation_of,
     is_alive,
@@ -24,13 +24,14 @@ from clean_room_agent.commands.again import (
 )
 from clean_room_agent.commands.invocation import Invocation
 from clean_room_agent.commands.lookup import open_log
-from clean_room_agent.commands.output import Output, one_line
+from clean_room_agent.commands.output import Output
 from clean_room_agent.errors import ConfigError, CraError, RepositoryError, StoreError, UsageError
 from clean_room_agent.llm.replaying import Recording, read_recording
 from clean_room_agent.llm.router import Router
 from clean_room_agent.llm.transports.scripted import RecordedTransport
 from clean_room_agent.pipeline.replay import Comparison, compare_runs
 from clean_room_agent.records.log import LoggedRun
+from clean_room_agent.records.spelling import one_line
 from clean_room_agent.store.raw_reader import RawReader
 
 EXIT_DIVERGED = 1
@@ -72,8 +73,7 @@ def _find(reader: RawReader, word: str) -> LoggedRun:
         require_repeatable(run)
         return run
     for run in reader.read_runs(limit=RECENT_RUNS):
-        promotes = run.run.arguments[:1] in (("--promote",), ("--status",))
-        if run.run.verb in VERBS and not promotes and not is_alive(run):
+        if asks_models(run) and not is_alive(run):
             return run
     raise UsageError("no run in the log can be replayed yet", hint="cra context TASK")
 
@@ -95,7 +95,8 @@ def _repeat(invocation: Invocation, found: Repeatable, recording: Recording) -> 
     try:
         run_again(inner, found)
     except _OUR_OWN:
-        if found.run.end is None or found.run.end.exit_code not in (3, 6):
+        ended = found.run.end.exit_code if found.run.end else 0
+        if ended not in {error.exit_code for error in _OUR_OWN}:
             raise
     except CraError as error:
         # How it ended is in the log of the replay, and is compared there.
@@ -134,7 +135,7 @@ def _moved(invocation: Invocation, reader: RawReader, found: Repeatable) -> list
 def _shown(reader: RawReader, found: Repeatable) -> dict[str, str]:
     """Return every path that a package of the run shows, with its content."""
     shown: dict[str, str] = {}
-    for task in reader.read_tasks(limit=RECENT_RUNS, run_id=found.run_id):
+    for task in reader.read_tasks(run_id=found.run_id):
         for package in reader.read_packages(task.task.task_id):
             for fragment in reader.read_fragments(package.package_id):
                 if fragment.blob_id is not None:

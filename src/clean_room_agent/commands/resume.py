@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from clean_room_agent.commands.again import (
     RECENT_RUNS,
     RESUME,
-    VERBS,
     AnswerOutput,
+    asks_models,
     configured_now,
     find_run,
     invocation_of,
@@ -112,8 +112,7 @@ def _find(reader: RawReader, word: str) -> LoggedRun:
             )
         return run
     for run in reader.read_runs(limit=RECENT_RUNS):
-        promotes = run.run.arguments[:1] in (("--promote",), ("--status",))
-        if run.run.verb not in VERBS or promotes or run.run.run_id in resumed:
+        if run.run.run_id in resumed or not asks_models(run):
             continue
         if is_cut_short(run) and not is_alive(run):
             return run

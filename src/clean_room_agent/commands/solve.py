@@ -18,19 +18,16 @@ from clean_room_agent.commands.solve_report import (
     stopped_of,
 )
 from clean_room_agent.commands.task_room import open_room, told_costs
-from clean_room_agent.errors import UsageError
+from clean_room_agent.errors import BudgetError, NotSolvedError, TamperedError, UsageError
 from clean_room_agent.pipeline.solve import SolveInput, SolveResult
 from clean_room_agent.pipeline.solve import solve as run_pipeline
+from clean_room_agent.pipeline.templates import NAME as TEMPLATES
 from clean_room_agent.pipeline.trees import DirtyPolicy, read_base
 from clean_room_agent.records.attempt import ValidationVerdict
 from clean_room_agent.records.task import Mode, Task, TaskId, TestCommand
 from clean_room_agent.redaction import for_prompt
 from clean_room_agent.store.raw import new_id
 from clean_room_agent.validation.command import resolve_test_command
-
-EXIT_NOT_SOLVED = 1
-EXIT_BUDGET = 5
-EXIT_TAMPERED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +119,14 @@ def _status(result: SolveResult) -> tuple[str, int]:
         return "solved", 0
     verdict = result.validation.verdict if result.validation else None
     if verdict is ValidationVerdict.TAMPERED:
-        return "tampered", EXIT_TAMPERED
+        return "tampered", TamperedError.exit_code
     if result.validation is None and any(generated.is_cut for generated in result.generated):
-        return "not_solved", EXIT_BUDGET
-    return "not_solved", EXIT_NOT_SOLVED
+        return "not_solved", BudgetError.exit_code
+    return "not_solved", NotSolvedError.exit_code
 
 
 def _summary(task: Task, result: SolveResult, status: str) -> dict[str, object]:
-    templates = [g for g in result.generated if g.generator == "templates"]
+    templates = [g for g in result.generated if g.generator == TEMPLATES]
     return {
         "run_id": task.run_id,
         "task_id": task.task_id,

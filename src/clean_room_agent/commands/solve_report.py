@@ -12,12 +12,12 @@ from clean_room_agent.commands.output import Output
 from clean_room_agent.pipeline.doors import Generated
 from clean_room_agent.pipeline.search import EXHAUSTED
 from clean_room_agent.pipeline.solve import SolveResult
+from clean_room_agent.pipeline.templates import NAME as TEMPLATES
 from clean_room_agent.records.attempt import TestOutcome
 from clean_room_agent.records.log import Patch
 from clean_room_agent.records.task import Task
 
 TARGETS_SHOWN = 5
-TEMPLATES = "templates"
 
 
 def stopped_of(result: SolveResult) -> str:

@@ -20,7 +20,7 @@ from clean_room_agent.commands.lookup import (
     find_task,
     open_log,
 )
-from clean_room_agent.commands.output import Output, one_line
+from clean_room_agent.commands.output import Output
 from clean_room_agent.commands.runs import status_of
 from clean_room_agent.commands.trace_calls import (
     call_document,
@@ -41,13 +41,13 @@ from clean_room_agent.commands.trace_documents import (
 from clean_room_agent.errors import UsageError
 from clean_room_agent.records.context import FragmentKind, Verdict
 from clean_room_agent.records.log import LoggedRun, LoggedTask
+from clean_room_agent.records.spelling import one_line
 from clean_room_agent.store.raw_reader import RawReader
 
 SUSPICIOUS_SHOWN = 5
 FRAGMENTS_SHOWN = 12
 OBSERVATION_SHOWN = 200
 TASK_SHOWN = 100
-MOST_TASKS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def trace(invocation: Invocation, identifier: str, exact: ExactBytes = ExactByte
             )
         if identifier.startswith(RUN_PREFIX):
             run = reader.read_run(identifier)
-            tasks = reader.read_tasks(limit=MOST_TASKS, run_id=run.run.run_id)
+            tasks = reader.read_tasks(run_id=run.run.run_id)
             if len(tasks) != 1:
                 _trace_run(invocation.output, reader, run, tasks)
                 return
@@ -240,7 +240,7 @@ def _print_package(output: Output, package: TracedPackage) -> None:
     code.sort(key=lambda f: (-scores.get(f.position, 0.0), f.position))
     for fragment in code[:FRAGMENTS_SHOWN]:
         output.line(
-            f"    {fragment.path}:{fragment.start_line}-{fragment.end_line} {fragment.symbol} "
+            f"    {one_line(fragment.path)}:{fragment.start_line}-{fragment.end_line} {fragment.symbol} "
             f"[{fragment.detail}] {fragment.tokens} tokens"
         )
         if fragment.decision is not None:

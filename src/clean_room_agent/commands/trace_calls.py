@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from clean_room_agent.commands.output import Output, one_line
+from clean_room_agent.commands.output import Output
 from clean_room_agent.records.calls import LoggedReply, LoggedRequest, ReplyStatus
 from clean_room_agent.records.context import Decision, FragmentKind
 from clean_room_agent.records.log import LoggedFragment, LoggedRun
+from clean_room_agent.records.spelling import one_line
+from clean_room_agent.store.audit_source import FROM_A_BLOB
 from clean_room_agent.store.raw_reader import RawReader
 
-FROM_A_BLOB = (FragmentKind.CODE, FragmentKind.INSTRUCTION_FILE)
 JUDGED_SHOWN = 12
 # The frames of `prompts.framing`: they follow from the content that they enclose.
 FRAMING = "framing/1"

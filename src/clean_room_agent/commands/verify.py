@@ -7,11 +7,10 @@ Does not know: what a break means; each is named with its table and row.
 from __future__ import annotations
 
 from clean_room_agent.commands.invocation import Invocation
-from clean_room_agent.errors import RepositoryError
+from clean_room_agent.commands.output import Output
+from clean_room_agent.errors import RepositoryError, StoreError
 from clean_room_agent.records.code import BlobId
-from clean_room_agent.store.audit import audit_raw
-
-EXIT_BROKEN = 6
+from clean_room_agent.store.audit import AuditReport, audit_raw
 
 
 def verify(invocation: Invocation) -> int:
@@ -29,7 +28,12 @@ def verify(invocation: Invocation) -> int:
         return cache[blob_id]
 
     report = audit_raw(invocation.root, read_git_blob)
-    output = invocation.output
+    _print(invocation.output, report)
+    invocation.output.document(_document(report))
+    return 0 if report.clean else StoreError.exit_code
+
+
+def _print(output: Output, report: AuditReport) -> None:
     for found in report.breaks:
         output.line(f"BROKEN {found.table} {found.seq}: {found.message}")
     verdict = "clean" if report.clean else f"{len(report.breaks)} breaks"
@@ -45,24 +49,22 @@ def verify(invocation: Invocation) -> int:
         )
     for package_id in report.unfinished:
         output.line(f"unfinished: {package_id}: its run ended before it was logged (`cra resume`)")
-    output.document(
-        {
-            "clean": report.clean,
-            "breaks": [
-                {"table": b.table, "seq": b.seq, "message": b.message} for b in report.breaks
-            ],
-            "databases": report.databases,
-            "links": report.links,
-            "packages": report.packages,
-            "fragments": report.fragments,
-            "checked_in_git": report.checked_in_git,
-            "not_in_git": report.not_in_git,
-            "requests": report.requests,
-            "prompt_fragments": report.prompt_fragments,
-            "replies": report.replies,
-            "unanswered": report.unanswered,
-            "unfinished": report.unfinished,
-            "claims": report.claims,
-        }
-    )
-    return 0 if report.clean else EXIT_BROKEN
+
+
+def _document(report: AuditReport) -> dict[str, object]:
+    return {
+        "clean": report.clean,
+        "breaks": [{"table": b.table, "seq": b.seq, "message": b.message} for b in report.breaks],
+        "databases": report.databases,
+        "links": report.links,
+        "packages": report.packages,
+        "fragments": report.fragments,
+        "checked_in_git": report.checked_in_git,
+        "not_in_git": report.not_in_git,
+        "requests": report.requests,
+        "prompt_fragments": report.prompt_fragments,
+        "replies": report.replies,
+        "unanswered": report.unanswered,
+        "unfinished": report.unfinished,
+        "claims": report.claims,
+    }

@@ -15,11 +15,13 @@ from pathlib import Path
 from clean_room_agent.commands.context import decision_document
 from clean_room_agent.commands.invocation import Invocation
 from clean_room_agent.commands.lookup import find_task, open_log
-from clean_room_agent.commands.output import Output, one_line
+from clean_room_agent.commands.output import Output
 from clean_room_agent.errors import UsageError
 from clean_room_agent.records.calls import CallStage, LoggedRequest
 from clean_room_agent.records.context import Decision, FragmentKind
 from clean_room_agent.records.log import LoggedDecision, LoggedFragment
+from clean_room_agent.records.task import TaskId
+from clean_room_agent.records.spelling import one_line
 from clean_room_agent.store.curated_reader import CuratedReader
 from clean_room_agent.store.raw_reader import RawReader
 
@@ -32,50 +34,67 @@ class AskingCall:
     fragment: LoggedFragment
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the log holds of a path (and symbol) in the newest package of a task."""
+
+    task_id: TaskId
+    path: str
+    symbol: str
+    decisions: tuple[Decision, ...]
+    shown: tuple[LoggedFragment, ...]
+    asked: tuple[AskingCall, ...]
+
+
 def why(invocation: Invocation, subject: str, task_word: str) -> None:
     """Print the answer.
 
     Raises:
         UsageError: the path is neither in the log of the task nor in the repository.
     """
+    with open_log(invocation) as reader:
+        found = _read(invocation, reader, subject, task_word)
+    silent = "" if found.decisions else _why_silent(invocation, found.path)
+    if found.symbol and not any(d.candidate.symbol == found.symbol for d in found.decisions):
+        silent = _why_no_symbol(invocation, found.path, found.symbol)
+    _print(invocation.output, subject, found, silent)
+    invocation.output.document(_document(found, silent))
+
+
+def _read(invocation: Invocation, reader: RawReader, subject: str, task_word: str) -> Found:
     path, _, symbol = subject.partition("::")
     path = _normal(invocation, path) if path else ""
-    with open_log(invocation) as reader:
-        task = find_task(reader, task_word).task
-        package = reader.read_package(task.task_id)
-        every = reader.read_decisions(task.task_id, package_id=package.package_id)
-        if not os.path.lexists(invocation.root / path) and "::" not in subject:
-            path, symbol = _place_of_symbol(every, subject) or (path, symbol)
-        decisions = [
-            d.decision
-            for d in every
-            if d.decision.candidate.path == path
-            and (not symbol or d.decision.candidate.symbol in ("", symbol))
-        ]
-        shown = [
-            f
-            for f in reader.read_fragments(package.package_id)
-            if f.path == path and f.blob_id and (not symbol or f.symbol in ("", symbol))
-        ]
-        asked = _asking_calls(reader, task.task_id, package.package_id, path)
-    silent = "" if decisions else _why_silent(invocation, path)
-    if symbol and not any(d.candidate.symbol == symbol for d in decisions):
-        silent = _why_no_symbol(invocation, path, symbol)
-    _print(invocation.output, subject, shown, decisions, silent, asked)
-    invocation.output.document(
-        {
-            "task_id": task.task_id,
-            "path": path,
-            "symbol": symbol,
-            "shown": bool(shown),
-            "reason": silent,
-            "fragments": [_fragment_document(f) for f in shown],
-            "decisions": [
-                {**decision_document(d), "asked": [r.request_id for r in _asked_of(asked, d)]}
-                for d in decisions
-            ],
-        }
+    task_id = find_task(reader, task_word).task.task_id
+    package_id = reader.read_package(task_id).package_id
+    every = reader.read_decisions(task_id, package_id=package_id)
+    if not os.path.lexists(invocation.root / path) and "::" not in subject:
+        path, symbol = _place_of_symbol(every, subject) or (path, symbol)
+    wanted = ("", symbol)
+    candidates = [d.decision for d in every if d.decision.candidate.path == path]
+    fragments = [f for f in reader.read_fragments(package_id) if f.path == path and f.blob_id]
+    return Found(
+        task_id=task_id,
+        path=path,
+        symbol=symbol,
+        decisions=tuple(d for d in candidates if not symbol or d.candidate.symbol in wanted),
+        shown=tuple(f for f in fragments if not symbol or f.symbol in wanted),
+        asked=_asking_calls(reader, task_id, package_id, path),
     )
+
+
+def _document(found: Found, silent: str) -> dict[str, object]:
+    return {
+        "task_id": found.task_id,
+        "path": found.path,
+        "symbol": found.symbol,
+        "shown": bool(found.shown),
+        "reason": silent,
+        "fragments": [_fragment_document(f) for f in found.shown],
+        "decisions": [
+            {**decision_document(d), "asked": [r.request_id for r in _asked_of(found.asked, d)]}
+            for d in found.decisions
+        ],
+    }
 
 
 def _asking_calls(
@@ -153,28 +172,21 @@ def _why_silent(invocation: Invocation, path: str) -> str:
     raise UsageError(f"there is no such path in the repository or the log: {path}")
 
 
-def _print(
-    output: Output,
-    subject: str,
-    shown: list[LoggedFragment],
-    decisions: list[Decision],
-    silent: str,
-    asked: Sequence[AskingCall],
-) -> None:
-    output.heading(f"{one_line(subject)}: {'shown' if shown else 'not shown'}")
-    for fragment in shown:
+def _print(output: Output, subject: str, found: Found, silent: str) -> None:
+    output.heading(f"{one_line(subject)}: {'shown' if found.shown else 'not shown'}")
+    for fragment in found.shown:
         lines = f"lines {fragment.start_line}-{fragment.end_line}"
         output.line(f"  {fragment.detail}: {lines}, {fragment.tokens} tokens {fragment.symbol}")
     if silent:
         output.line(f"  {silent}")
-    for decision in decisions:
+    for decision in found.decisions:
         subject_name = decision.candidate.symbol or decision.candidate.path
         output.line(
             f"{decision.stage} ({decision.judge}), rank {decision.rank}: {decision.verdict} "
             f"{subject_name}"
         )
         output.line(f"  {decision.reason}")
-        for request in _asked_of(asked, decision):
+        for request in _asked_of(found.asked, decision):
             model = request.choice["model"]
             output.line(f"  asked in {request.request_id} ({request.stage}, {model})")
         signals = sorted(decision.candidate.signals, key=lambda s: (-abs(s.contribution), s.name))

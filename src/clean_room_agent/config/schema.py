@@ -35,6 +35,11 @@ DEFAULT_CALL_SECONDS = 1800.0
 DEFAULT_RETRIES = 2
 DEFAULT_OUTPUT_TOKENS = 4096
 DEFAULT_TOP_P = 0.95
+DEFAULT_TEMPERATURE = 0.2
+DEFAULT_SEED = 1
+GREEDY = 0.0
+# As a stage's temperature: the one of its model.
+OWN_TEMPERATURE = -1.0
 DEFAULT_JUDGED_FILES = 40
 DEFAULT_JUDGED_ITEMS = 80
 DEFAULT_INSTRUCTION_BYTES = 32 * 1024
@@ -109,9 +114,9 @@ class RoleConfig:
 
     model: str = optional("", "the model's name at the server, or a path for gguf and hf")
     tokenizer: str = supplementary("", 'path of its tokenizer.json, for exact counts; "" = learned')
-    temperature: float = optional(0.2, "0 = greedy", minimum=0)
+    temperature: float = optional(DEFAULT_TEMPERATURE, "0 = greedy", minimum=0)
     top_p: float = optional(DEFAULT_TOP_P, "share of the probability mass that is drawn from")
-    seed: int = optional(1, "of the first attempt; each further one adds 1", minimum=0)
+    seed: int = optional(DEFAULT_SEED, "of the first attempt; each further one adds 1", minimum=0)
     max_output_tokens: int = optional(
         DEFAULT_OUTPUT_TOKENS, "tokens of one answer, set aside in the window"
     )
@@ -169,17 +174,17 @@ class AdaptersConfig:
 class TemperaturesConfig:
     """Which temperature a stage uses instead of its model's; -1 = its model's."""
 
-    analysis: float = optional(0.0, "judgments are greedy", minimum=-1)
-    scope: float = optional(0.0, "as above", minimum=-1)
-    precision: float = optional(0.0, "as above", minimum=-1)
-    reprioritise: float = optional(0.0, "as above", minimum=-1)
-    plan: float = optional(-1.0, "the model's own", minimum=-1)
-    implement: float = optional(-1.0, "the model's own", minimum=-1)
-    reflect: float = optional(-1.0, "the model's own", minimum=-1)
-    tests: float = optional(-1.0, "the model's own", minimum=-1)
-    select: float = optional(0.0, "greedy", minimum=-1)
-    ask: float = optional(-1.0, "the model's own", minimum=-1)
-    enrich: float = optional(-1.0, "the model's own", minimum=-1)
+    analysis: float = optional(GREEDY, "judgments are greedy", minimum=OWN_TEMPERATURE)
+    scope: float = optional(GREEDY, "as above", minimum=OWN_TEMPERATURE)
+    precision: float = optional(GREEDY, "as above", minimum=OWN_TEMPERATURE)
+    reprioritise: float = optional(GREEDY, "as above", minimum=OWN_TEMPERATURE)
+    plan: float = optional(OWN_TEMPERATURE, "the model's own", minimum=OWN_TEMPERATURE)
+    implement: float = optional(OWN_TEMPERATURE, "the model's own", minimum=OWN_TEMPERATURE)
+    reflect: float = optional(OWN_TEMPERATURE, "the model's own", minimum=OWN_TEMPERATURE)
+    tests: float = optional(OWN_TEMPERATURE, "the model's own", minimum=OWN_TEMPERATURE)
+    select: float = optional(GREEDY, "greedy", minimum=OWN_TEMPERATURE)
+    ask: float = optional(OWN_TEMPERATURE, "the model's own", minimum=OWN_TEMPERATURE)
+    enrich: float = optional(OWN_TEMPERATURE, "the model's own", minimum=OWN_TEMPERATURE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

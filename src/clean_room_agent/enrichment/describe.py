@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from clean_room_agent.llm.answers import AnswerModel, ask_typed
+from clean_room_agent.llm.answers import REPAIR_TOKENS, AnswerModel, ask_typed
 from clean_room_agent.llm.client import Call, ModelClient
 from clean_room_agent.records.answers import Description
 from clean_room_agent.records.calls import CallStage, Prompt
@@ -21,10 +21,6 @@ from clean_room_agent.records.task import TaskId
 MOST_PHRASES = 6
 PURPOSE_CHARACTERS = 300
 PHRASE_CHARACTERS = 80
-# What a repair adds to the prompt: the reason, bounded, and two sentences.
-_REPAIR_TOKENS = 512
-
-
 Phrase = Annotated[str, Field(max_length=PHRASE_CHARACTERS)]
 
 
@@ -38,10 +34,14 @@ class SaidDescription(AnswerModel):
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """`description` is None where no answer was usable; `request_id` is the call that decided."""
+    """`description` is None where no answer was usable, with the last `problem`.
+
+    `request_id` is the call that decided.
+    """
 
     description: Description | None
     request_id: str
+    problem: str
     warnings: tuple[str, ...]
 
 
@@ -57,13 +57,13 @@ def describe(
         client, Call(CallStage.ENRICH, prompt, task_id=task_id), SaidDescription, _fault
     )
     description = None if typed.value is None else _plain(typed.value)
-    return Described(description, typed.request_id, typed.warnings)
+    return Described(description, typed.request_id, typed.problem, typed.warnings)
 
 
 def describing_tokens(client: ModelClient, package: ContextPackage) -> int:
     """Return the most that one description can take: the call and its one repair."""
     answer = client.choice(CallStage.ENRICH).sampling.max_output_tokens
-    return 2 * (package.tokens + answer) + _REPAIR_TOKENS
+    return 2 * (package.tokens + answer) + REPAIR_TOKENS
 
 
 def _fault(said: SaidDescription) -> str | None:

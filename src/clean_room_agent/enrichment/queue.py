@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from clean_room_agent.records.code import BlobId
 from clean_room_agent.records.context import Signal
+from clean_room_agent.repo.languages import is_code
 from clean_room_agent.store.curated_reader import CuratedReader, FileRow
 
 CRITERION = "files before tests, then importing files, then commits, then path"
@@ -46,7 +47,7 @@ def read_queue(reader: CuratedReader, described: Set[BlobId]) -> Queue:
 
     Equal contents are one: the best ranked path stands for all of them.
     """
-    files = [f for f in reader.read_all_files() if f.language is not None and f.line_count > 0]
+    files = [f for f in reader.read_all_files() if is_code(f.language) and f.line_count > 0]
     importers = reader.count_importers()
     churn = {row.file_pk: row.commits for row in reader.read_churn(f.file_pk for f in files)}
     files.sort(

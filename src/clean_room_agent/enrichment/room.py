@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clean_room_agent.enrichment.queue import Waiting
-from clean_room_agent.prompts.framing import make_frame
+from clean_room_agent.prompts.framing import file_header, make_frame
 from clean_room_agent.prompts.tokens import TokenCounter
 from clean_room_agent.records.code import Span, Symbol
 from clean_room_agent.records.context import (
@@ -126,10 +126,9 @@ def _fragments(
         at = path if kind is FragmentKind.FRAMING else ""
         return Fragment(kind, content, counter.count(content), template=template, path=at)
 
-    header = f"=== file {json.dumps(path)}\n".encode("ascii")
     parts = [
         own(FragmentKind.INSTRUCTION, INSTRUCTION, TEMPLATE),
-        own(FragmentKind.FRAMING, header),
+        own(FragmentKind.FRAMING, file_header(path)),
     ]
     for piece in pieces:
         content = data[piece.span.start_byte : piece.span.end_byte]

@@ -1,4 +1,9 @@
-"""Edits as data: checked, planned and applied strictly, all or nothing, and undone."""
+"""From a package to what a model makes of it; edits as data, applied all or nothing, and undone.
+
+Takes: packages and base bytes; replacements. Gives: proposals, plans, answers, tests, judgments
+(each in its module); planned, applied and undone edits (below).
+Does not know: where a package, a tree or a test run comes from.
+"""
 
 from clean_room_agent.execute.apply import apply_plan, invert, recover
 from clean_room_agent.execute.edits import (

@@ -57,7 +57,7 @@ def _propose_blocks(client: ModelClient, material: Material, seed_offset: int) -
     call = Call(_STAGE, built.prompt, schema, material.task_id, seed_offset)
     typed = ask_typed(client, call, BlocksAnswer, lambda a: blocks.check_blocks(a, paths))
     if typed.value is None:
-        return _unusable(typed.request_id, typed, built.warnings)
+        return _unusable(typed, built.warnings)
     resolved = blocks.resolve_blocks(typed.value, material.files)
     warnings = (*built.warnings, *typed.warnings)
     return _proposal(resolved, typed.request_id, typed.value.summary, warnings)
@@ -74,7 +74,7 @@ def _propose_symbols(client: ModelClient, material: Material, seed_offset: int) 
     call = Call(_STAGE, built.prompt, symbols.symbols_schema(ids), material.task_id, seed_offset)
     typed = ask_typed(client, call, SymbolsAnswer, lambda a: symbols.check_symbols(a, ids))
     if typed.value is None:
-        return _unusable(typed.request_id, typed, built.warnings)
+        return _unusable(typed, built.warnings)
     resolved = symbols.resolve_symbols(typed.value, pieces, material.files)
     warnings = (*built.warnings, *typed.warnings)
     return _proposal(resolved, typed.request_id, typed.value.summary, warnings)
@@ -94,13 +94,8 @@ def _proposal(
 
 
 def _unusable(
-    request_id: str, typed: Typed[BlocksAnswer] | Typed[SymbolsAnswer], warnings: tuple[str, ...]
+    typed: Typed[BlocksAnswer] | Typed[SymbolsAnswer], warnings: tuple[str, ...]
 ) -> Proposal:
     """The answer and its repair were no answer; the next turn is told the last reason."""
-    return Proposal((), request_id, reason_of(typed.warnings), False, "",
-                    (*warnings, *typed.warnings))  # fmt: skip
-
-
-def reason_of(warnings: tuple[str, ...]) -> str:
-    """Return what was wrong with the last answer, without its request's id."""
-    return warnings[-1].partition(": ")[2]
+    told = (*warnings, *typed.warnings)
+    return Proposal((), typed.request_id, typed.problem, False, "", told)

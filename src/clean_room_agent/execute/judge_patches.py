@@ -1,6 +1,6 @@
 """Ask a model which of several patches does the task.
 
-Takes: a client, `Material`, the diffs. Gives: the index of one of them, or None with the reason.
+Takes: a client, `Material`, the diffs. Gives: a `Judgment`: one of them, or none, and the reason.
 Does not know: who made a patch or how its tests ended; all that is judged is its text.
 
 The patches are shown in the order of their content's hash, so that neither who made one nor when
@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from clean_room_agent.execute.implement import reason_of
 from clean_room_agent.execute.material import Material
 from clean_room_agent.execute.prompt import Instruction, Shaper, build_prompt, shaper_of
 from clean_room_agent.llm.answers import AnswerModel, ask_typed, schema_of
@@ -44,6 +43,15 @@ class PatchChoice(AnswerModel):
     patch: str
 
 
+@dataclass(frozen=True, slots=True)
+class Judgment:
+    """The index of the chosen patch or None, and why; `request_id` is "" where none was asked."""
+
+    index: int | None
+    reason: str
+    request_id: str
+
+
 def choose_patch(
     client: ModelClient,
     material: Material,
@@ -51,8 +59,8 @@ def choose_patch(
     *,
     sources: Sequence[str] = (),
     seed_offset: int = 0,
-) -> tuple[int | None, str, str]:
-    """Return the chosen index or None, the reason, and the id of the call ("" if none was made).
+) -> Judgment:
+    """Ask which of `diffs` does the task.
 
     `sources` names each diff's row of the log ("patch:ID"), where it has one.
     What an attempt said of its own patches (plan, tries, notes) is not shown.
@@ -60,7 +68,7 @@ def choose_patch(
     Raises: as `ModelClient.ask_many`.
     """
     if not diffs:
-        return None, "there is no patch to choose from", ""
+        return Judgment(None, "there is no patch to choose from", "")
     order = sorted(range(len(diffs)), key=lambda index: hashlib.sha256(diffs[index]).digest())
     ids = {f"p{place}": index for place, index in enumerate(order, 1)}
     shaper = shaper_of(client, _STAGE)
@@ -73,12 +81,13 @@ def choose_patch(
     bare = replace(material, plan=None, plan_source="", feedback=(), notes=())
     built = build_prompt(client, _STAGE, bare, INSTRUCTION, shown)
     if sum(part.tokens for part in built.prompt.fragments) > client.prompt_tokens(_STAGE):
-        return None, f"{len(diffs)} patches do not fit whole in one prompt beside the code", ""
+        reason = f"{len(diffs)} patches do not fit whole in one prompt beside the code"
+        return Judgment(None, reason, "")
     call = Call(_STAGE, built.prompt, _schema(tuple(ids)), material.task_id, seed_offset)
     typed = ask_typed(client, call, PatchChoice, lambda answer: _check(answer, tuple(ids)))
     if typed.value is None:
-        return None, f"no usable judgment: {reason_of(typed.warnings)}", typed.request_id
-    return ids.get(typed.value.patch), typed.value.reason, typed.request_id
+        return Judgment(None, f"no usable judgment: {typed.problem}", typed.request_id)
+    return Judgment(ids.get(typed.value.patch), typed.value.reason, typed.request_id)
 
 
 def _patch(key: str, diff: bytes, source: str, shaper: Shaper) -> tuple[Fragment, ...]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from clean_room_agent.execute.blocks import bound, refuse_path
-from clean_room_agent.execute.implement import reason_of
 from clean_room_agent.execute.material import Material
 from clean_room_agent.execute.prompt import Instruction, build_prompt
 from clean_room_agent.llm.answers import AnswerModel, ask_typed, schema_of
@@ -83,7 +82,7 @@ def propose_plan(
     )
     warnings = (*built.warnings, *typed.warnings)
     if typed.value is None:
-        return Planned(None, typed.request_id, reason_of(typed.warnings), warnings)
+        return Planned(None, typed.request_id, typed.problem, warnings)
     return Planned(_plan_of(typed.value), typed.request_id, "", warnings)
 
 

@@ -1,10 +1,12 @@
 """Ask a model once why an attempt is stuck and what to do differently.
 
-Takes: a client, `Material` with what was tried, the reason it counts as stuck. Gives: a note for
-the next prompt. Does not know: how being stuck is found, or what follows.
+Takes: a client, `Material` with what was tried, the reason it counts as stuck. Gives: `Reflected`,
+a note for the next prompt. Does not know: how being stuck is found, or what follows.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from clean_room_agent.execute.material import Material
 from clean_room_agent.execute.prompt import Instruction, build_prompt, shaper_of
@@ -34,10 +36,16 @@ class Reflection(AnswerModel):
     next: str
 
 
-def reflect(
-    client: ModelClient, material: Material, reason: str, *, seed_offset: int
-) -> tuple[str, str]:
-    """Return a note and the id of the call that wrote it; the note is "" where none was usable.
+@dataclass(frozen=True, slots=True)
+class Reflected:
+    """A note for the next prompts, "" where none was usable, and the call that decided."""
+
+    note: str
+    request_id: str
+
+
+def reflect(client: ModelClient, material: Material, reason: str, *, seed_offset: int) -> Reflected:
+    """Ask once what went wrong, naming `reason`.
 
     Raises: as `ModelClient.ask_many`.
     """
@@ -48,8 +56,9 @@ def reflect(
     call = Call(_STAGE, built.prompt, task_id=material.task_id, seed_offset=seed_offset)
     typed = ask_typed(client, call, Reflection, _check)
     if typed.value is None:
-        return "", typed.request_id
-    return f"{typed.value.diagnosis.strip()}\n{typed.value.next.strip()}", typed.request_id
+        return Reflected("", typed.request_id)
+    note = f"{typed.value.diagnosis.strip()}\n{typed.value.next.strip()}"
+    return Reflected(note, typed.request_id)
 
 
 def _check(answer: Reflection) -> str | None:

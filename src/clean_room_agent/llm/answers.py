@@ -41,11 +41,15 @@ Check = Callable[[A], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Typed(Generic[A]):
-    """A parsed answer, or None with the reasons; `request_id` is the call that decided."""
+    """A parsed answer, or None; `request_id` is the call that decided.
+
+    `problem` says why the last answer was unusable ("" with a value); `warnings` tell each one.
+    """
 
     value: A | None
     request_id: str
     warnings: tuple[str, ...] = ()
+    problem: str = ""
 
 
 def schema_of(answer: type[A]) -> dict[str, object]:
@@ -109,15 +113,15 @@ def _parsed(reply: Reply, answer: type[A], check: Check[A] | None) -> Typed[A]:
         if fault:
             raise ValueError(fault)
     except ValueError as error:
-        return Typed(None, reply.request_id, (f"{reply.request_id}: unusable answer: {error}",))
+        warning = f"{reply.request_id}: unusable answer: {error}"
+        return Typed(None, reply.request_id, (warning,), str(error))
     return Typed(value, reply.request_id)
 
 
 def _repair(client: ModelClient, call: Call, failed: Typed[A]) -> Call:
     """The same prompt with what was wrong at its end; the broken answer itself is not shown."""
-    reason = failed.warnings[-1].split("unusable answer: ", 1)[-1][:_MOST_SAID]
     counter = client.counter(call.stage)
-    content = _repair_note(f" ({json.dumps(reason)})")
+    content = _repair_note(f" ({json.dumps(failed.problem[:_MOST_SAID])})")
     if counter.count(content) > REPAIR_TOKENS:
         # The reason quotes keys that the model chose; a dear quote must not burst the room.
         content = _repair_note("")

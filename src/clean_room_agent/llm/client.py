@@ -206,9 +206,8 @@ class ModelClient:
         """Run in a worker: try until it succeeds, fails for good, or the tries are used up."""
         models = self.room.router.config.models
         wire = _wire_request(request, self._timeouts())
-        transport = self.room.transport(request.choice)
         for number in range(1, models.retries + 2):
-            tried = _judged(request, try_call(transport, wire, self._cancel, number))
+            tried = _judged(request, try_call(self.room.transport, wire, self._cancel, number))
             done.put((index, tried))
             if not is_passing(tried.status) or self._cancel.is_set():
                 return

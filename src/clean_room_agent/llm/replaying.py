@@ -194,7 +194,7 @@ def _wire_name(reader: RawReader, content_sha256: str) -> str:
 
 
 def _package_counters(reader: RawReader, run_id: str) -> set[str]:
-    tasks = reader.read_tasks(limit=1_000_000, run_id=run_id)
+    tasks = reader.read_tasks(run_id=run_id)
     return {p.counter for t in tasks for p in reader.read_packages(t.task.task_id)}
 
 

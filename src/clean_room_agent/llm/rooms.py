@@ -32,24 +32,20 @@ CountOverride = Callable[[ModelChoice], TokenCounter | None]
 
 @dataclass
 class ModelRoom:
-    """What a run knows of its models.
+    """What a run knows of its models; one backend serves a whole configuration.
 
     `read_counts` gives what servers counted for a model before; `recorded_counter` is the counter
     of a logged run that is run again.
     """
 
     router: Router
-    transport_of: Transport
+    transport: Transport
     read_counts: ReadCounts
     recorded_counter: CountOverride | None = None
     _served: dict[str, ServedModel] = field(default_factory=dict)
     _noted: set[str] = field(default_factory=set)
     _counters: dict[str, TokenCounter] = field(default_factory=dict)
     _digests: dict[tuple[str, str], str] = field(default_factory=dict)
-
-    def transport(self, _choice: ModelChoice) -> Transport:
-        """Return the way to a model; one backend serves a whole configuration."""
-        return self.transport_of
 
     def served(self, choice: ModelChoice) -> ServedModel:
         """Return what the server says of a model, asked once.
@@ -103,7 +99,7 @@ class ModelRoom:
 
     def close(self) -> None:
         """Close the transport."""
-        self.transport_of.close()
+        self.transport.close()
 
     def _choose_counter(self, choice: ModelChoice) -> TokenCounter:
         if choice.tokenizer:
@@ -120,13 +116,13 @@ class ModelRoom:
 
     def _count_by_server(self, choice: ModelChoice, text: str) -> int | None:
         try:
-            return self.transport_of.count_tokens(choice.model, text)
+            return self.transport.count_tokens(choice.model, text)
         except TransportError as error:
             raise _unreachable(choice, error) from error
 
     def _describe(self, choice: ModelChoice) -> ServedModel:
         try:
-            return self.transport_of.describe(choice.model)
+            return self.transport.describe(choice.model)
         except TransportError as error:
             if error.status is ReplyStatus.UNKNOWN_MODEL:
                 raise ConfigError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clean_room_agent.config import Config
-from clean_room_agent.config.schema import RoleConfig
+from clean_room_agent.config.schema import GREEDY, RoleConfig
 from clean_room_agent.errors import ConfigError
 from clean_room_agent.records.calls import CallStage, EditFormat, ModelChoice, Role, Sampling
 
@@ -58,7 +58,7 @@ class Router:
             tokenizer=settings.tokenizer,
             context_tokens=models.context_tokens,
             sampling=Sampling(
-                temperature=settings.temperature if own < 0 else own,
+                temperature=settings.temperature if own < GREEDY else own,
                 top_p=settings.top_p,
                 seed=settings.seed + seed_offset,
                 max_output_tokens=settings.max_output_tokens,

@@ -22,7 +22,7 @@ from clean_room_agent.execute.answer import (
     answer_schema,
     shown_files,
 )
-from clean_room_agent.llm.answers import Typed, ask_typed
+from clean_room_agent.llm.answers import REPAIR_TOKENS, Typed, ask_typed
 from clean_room_agent.llm.client import Call, ModelClient
 from clean_room_agent.pipeline.citations import CheckedCitation, CitationChecker
 from clean_room_agent.pipeline.package import BuiltPackage, build_package
@@ -157,7 +157,7 @@ class _Asked:
         for warning in typed.warnings:
             data = {"answer_id": answer.answer_id, "warning": warning}
             self.room.event("ask.unusable", data, self.task.task_id, EventLevel.WARNING)
-        fault = "" if typed.value is not None or examined.claims else _last(typed)
+        fault = "" if examined.claims else typed.problem
         return answer, tuple(examined.held), fault
 
     def log(self, typed: Typed[SaidAnswer] | None, claims: Sequence[Claim]) -> Answer:
@@ -179,7 +179,7 @@ class _Asked:
             self.built.package,
             self.built.package_id,
             models.counter(stage),
-            budget_tokens=models.prompt_tokens(stage),
+            budget_tokens=models.prompt_tokens(stage) - REPAIR_TOKENS,
         )
         if not any(fragment.template == LINES_TEMPLATE for fragment in prompt.fragments):
             self.room.event("ask.no_list_of_lines", {}, self.task.task_id, EventLevel.WARNING)
@@ -232,10 +232,6 @@ class _Examined:
             self.refused.append(Claim(said.text, tuple(wrong), "; ".join(reasons)))
         if held:
             self.held.append(CheckedClaim(said.text, tuple(held)))
-
-
-def _last(typed: Typed[SaidAnswer]) -> str:
-    return typed.warnings[-1].split("unusable answer: ", 1)[-1] if typed.warnings else ""
 
 
 def _best_places(package: ContextPackage, checker: CitationChecker) -> tuple[Place, ...]:

@@ -205,10 +205,11 @@ class ModelAttempt:
         self._reflected = True
         self._ground.room.progress("the model reflects", 0, 0, reason)
         offset = self._number
-        text, request_id = reflect(self._client, self._material(), reason, seed_offset=offset)
-        self._append(request_id, f"reflect: {reason}", TurnOutcome.REFLECTED, text, (), "")
-        if text:
-            self._notes = ((text, f"request:{request_id}"),)
+        found = reflect(self._client, self._material(), reason, seed_offset=offset)
+        action = f"reflect: {reason}"
+        self._append(found.request_id, action, TurnOutcome.REFLECTED, found.note, (), "")
+        if found.note:
+            self._notes = ((found.note, f"request:{found.request_id}"),)
         # The move that was repeated stays: made once more, the attempt is stuck again.
         counted = [move.failing for move in self._moves if move.failing is not None]
         self._fewest = min([self._fewest, *counted])

@@ -22,6 +22,7 @@ from clean_room_agent.enrichment import (
 )
 from clean_room_agent.enrichment.room import task_text
 from clean_room_agent.errors import RepositoryError
+from clean_room_agent.llm.answers import REPAIR_TOKENS
 from clean_room_agent.llm.client import ModelClient
 from clean_room_agent.pipeline.room import TaskRoom
 from clean_room_agent.records.answers import Enrichment, Promotion
@@ -146,7 +147,7 @@ def _package(
         return "it changed since it was indexed"
     if reason := why_withheld(data):
         return f"it {reason}"
-    window = models.prompt_tokens(CallStage.ENRICH)
+    window = models.prompt_tokens(CallStage.ENRICH) - REPAIR_TOKENS
     return build_room(
         waiting,
         data,
@@ -181,10 +182,9 @@ def _describe(
     finally:
         report.tokens = models.usage.tokens
     if found.description is None:
-        reason = found.warnings[-1].split("unusable answer: ", 1)[-1]
         data = {"path": file.path, "blob_id": file.blob_id, "warnings": list(found.warnings)}
         room.event("enrich.unusable", data, task.task_id, EventLevel.WARNING)
-        report.unusable.append((file.path, reason))
+        report.unusable.append((file.path, found.problem))
         return
     enrichment = Enrichment(
         enrichment_id=new_id("n"),

@@ -97,14 +97,9 @@ def build_package(
         return room.repository.read_file(path, limit_bytes=limit)
 
     with CuratedReader(room.root) as reader:
-        if room.models is None:
-            budget = room.config.budget.context_tokens
-            judges = _Judges(RankedJudge(), Leads(observation), UpperBoundCounter(), budget)
-        else:
-            listings = Listings(reader, Sources(read_source), promoted_about(reader))
-            judged = JudgedTask(task.text, task.task_id, package_id)
-            desk = _Desk(room.models, room.config.budget, reader_of(task.mode))
-            judges = desk.judges(judged, listings, observation)
+        listings = Listings(reader, Sources(read_source), promoted_about(reader))
+        judged = JudgedTask(task.text, task.task_id, package_id)
+        judges = _choose_judges(room, task.mode, judged, listings, observation)
         package = retrieve(
             task.text,
             reader=reader,
@@ -119,6 +114,17 @@ def build_package(
     prompt = render(package)
     room.raw.append_package(task.task_id, package, prompt, package_id=package_id)
     return BuiltPackage(package_id, package, prompt)
+
+
+def _choose_judges(
+    room: TaskRoom, mode: Mode, judged: JudgedTask, listings: Listings, observation: str
+) -> _Judges:
+    """Put a model behind every judge where there is one, else the ranked cut."""
+    budget = room.config.budget
+    if room.models is not None:
+        return _Desk(room.models, budget, reader_of(mode)).judges(judged, listings, observation)
+    ranked = RankedJudge()
+    return _Judges(ranked, Leads(observation), UpperBoundCounter(), budget.context_tokens)
 
 
 def package_tokens(config_tokens: int, prompt_tokens: int) -> int:

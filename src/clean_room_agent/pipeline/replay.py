@@ -14,12 +14,14 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
+from clean_room_agent.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, ModelCallError
 from clean_room_agent.pipeline.replay_differences import (
     call_difference,
     decision_difference,
     package_difference,
 )
 from clean_room_agent.pipeline.search import OUT_OF_TIME
+from clean_room_agent.pipeline.templates import NAME as TIMED
 from clean_room_agent.records.calls import CallStage, LoggedRequest
 from clean_room_agent.records.log import LoggedPackage, LoggedRun, Patch
 from clean_room_agent.records.task import TaskId
@@ -31,9 +33,7 @@ BUILDING = frozenset(
     {CallStage.ANALYSIS, CallStage.SCOPE, CallStage.PRECISION, CallStage.REPRIORITISE}
 )
 # A run that ended so could not finish: a model failed, or somebody stopped it.
-CUT_SHORT = frozenset({4, 130, 143})
-TIMED = "templates"
-MOST_TASKS = 1_000_000
+CUT_SHORT = frozenset({ModelCallError.exit_code, EXIT_INTERRUPTED, EXIT_TERMINATED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class _Line:
     def __init__(self, reader: RawReader, run: LoggedRun) -> None:
         self.run = run
         self.reader = reader
-        tasks = reader.read_tasks(limit=MOST_TASKS, run_id=run.run.run_id)
+        tasks = reader.read_tasks(run_id=run.run.run_id)
         self.tasks: list[TaskId] = [logged.task.task_id for logged in reversed(tasks)]
         self.decisions = 0
         self._turns = self._read_turns()

@@ -106,15 +106,15 @@ class ModelSelector:
             reason = f"{len(confirmed)} patches left to choose from, so no model was asked"
             return Preference(ranked.order, reason, ranked.scores)
         diffs = [patch.diff for patch in confirmed]
-        index, reason, request_id = choose_patch(self.client, self.material, diffs)
-        if index is None:
-            data = {"reason": reason, "request_id": request_id, "instead": "tests"}
+        judged = choose_patch(self.client, self.material, diffs)
+        if judged.index is None:
+            data = {"reason": judged.reason, "request_id": judged.request_id, "instead": "tests"}
             self.ground.room.event("selection.warning", data, task.task_id, EventLevel.WARNING)
-            said = f"the model chose none ({reason}); {ranked.reason}"
-            return Preference(ranked.order, said, ranked.scores, request_id)
-        chosen = confirmed[index]
+            said = f"the model chose none ({judged.reason}); {ranked.reason}"
+            return Preference(ranked.order, said, ranked.scores, judged.request_id)
+        chosen = confirmed[judged.index]
         order = (chosen, *(p for p in ranked.order if p is not chosen))
-        return Preference(order, reason, ranked.scores, request_id)
+        return Preference(order, judged.reason, ranked.scores, judged.request_id)
 
 
 def confirmed_of(grading: Grading, patches: Sequence[Patch]) -> list[Patch]:

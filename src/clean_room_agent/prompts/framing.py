@@ -69,6 +69,11 @@ def json_line(value: Mapping[str, object]) -> bytes:
     return text.encode("utf-8") + b"\n"
 
 
+def file_header(path: str) -> bytes:
+    """Return the line above the pieces of a file; the path is ASCII, so it stays one line."""
+    return f"=== file {json.dumps(path)}\n".encode("ascii")
+
+
 def split_frames(data: bytes) -> Iterator[tuple[str, bytes]]:
     """Yield label and content of each frame in order, trusting lengths alone.
 

@@ -56,7 +56,6 @@ class TurnOutcome(StrEnum):
     """What became of one action of a model."""
 
     SOLVED = "solved"
-    KEPT = "kept"
     REVERTED = "reverted"
     REFUSED = "refused"
     UNUSABLE = "unusable"

@@ -160,7 +160,21 @@ def _title(node: Node, data: bytes) -> str:
 
 def _dotted(name: str) -> str:
     """Write the path in a name with dots: `a::b` of C++, Ruby and Bash, `a\\b` of PHP."""
-    return name.replace("::", ".").replace("\\", ".").lstrip(".:")
+    return name.replace("::", ".").replace("\\", ".").replace("`", "").lstrip(".:")
+
+
+def _plain_name(node: Node, data: bytes) -> str:
+    """Give a C++ name without template arguments: a specialisation bears the template's name."""
+    text = "".join(_text(node, data).split())
+    if "<" not in text or "operator" in text:
+        return text
+    depth, kept = 0, []
+    for character in text:
+        depth += character == "<"
+        if depth == 0:
+            kept.append(character)
+        depth -= character == ">"
+    return "".join(kept)
 
 
 def _names(node: Node, kind: str, data: bytes) -> Iterator[str]:
@@ -183,10 +197,15 @@ def _names(node: Node, kind: str, data: bytes) -> Iterator[str]:
         return
     field = next((f for f in _NAMED_BY if node.child_by_field_name(f)), None)
     if field is not None:
-        yield "".join(_text(node.child_by_field_name(field), data).split())
+        named = node.child_by_field_name(field)
+        if named is not None and named.type == "template_type":
+            yield _plain_name(named, data)
+        else:
+            words = _text(named, data).split()
+            yield " ".join(words) if words and words[0].startswith("`") else "".join(words)
         return
     for declarator in node.children_by_field_name("declarator"):
-        yield "".join(_text(_declared(declarator), data).split())
+        yield _plain_name(_declared(declarator), data)
 
 
 def _declared(declarator: Node) -> Node:

@@ -9,13 +9,12 @@ file order. An item is whole or absent (rule 1); every frame is counted (rule 5)
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from clean_room_agent.errors import BudgetError
-from clean_room_agent.prompts.framing import Frame, make_frame
+from clean_room_agent.prompts.framing import Frame, file_header, make_frame
 from clean_room_agent.prompts.opening import framing, open_prompt
 from clean_room_agent.prompts.tokens import TokenCounter
 from clean_room_agent.records.context import (
@@ -84,11 +83,6 @@ def unit_cost(unit: Unit, counter: TokenCounter) -> int:
     frame = code_frame(unit)
     parts = (frame.opening, unit.content, frame.closing)
     return sum(counter.count(part) for part in parts)
-
-
-def file_header(path: str) -> bytes:
-    """The line above a file's items; the path is spelled in ASCII, so it stays one line."""
-    return f"=== file {json.dumps(path)}\n".encode("ascii")
 
 
 def open_layout(task_text: str, budget_tokens: int, counter: TokenCounter) -> Layout:

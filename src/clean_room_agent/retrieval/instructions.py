@@ -27,11 +27,11 @@ from clean_room_agent.records.context import (
     SubjectKind,
     Verdict,
 )
+from clean_room_agent.records.spelling import one_line
 from clean_room_agent.redaction import why_withheld
 from clean_room_agent.retrieval.judge import Judged, RankedJudge, StageBudget, judge_all
 from clean_room_agent.retrieval.sources import Sources, whole_span
 from clean_room_agent.retrieval.weights import INSTRUCTION_FILES, INSTRUCTION_SHARE
-from clean_room_agent.retrieval.words import one_line
 from clean_room_agent.store.curated_reader import CuratedReader, FileRow
 
 STAGE = "instructions"

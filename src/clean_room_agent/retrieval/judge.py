@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from clean_room_agent.records.context import Candidate, Decision, Verdict
+from clean_room_agent.records.spelling import one_line
 from clean_room_agent.retrieval.weights import POINTED
-from clean_room_agent.retrieval.words import one_line
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from clean_room_agent.records.context import StageRecord, TaskAnalysis
+from clean_room_agent.records.spelling import one_line
 from clean_room_agent.retrieval.analysis import MENTIONS, Mentions, parse_task
 from clean_room_agent.retrieval.cap import Cap
 from clean_room_agent.retrieval.resolve import Mark, MarkKind, Resolution, resolve_mentions
 from clean_room_agent.retrieval.terms import weigh_terms
-from clean_room_agent.retrieval.words import one_line
 from clean_room_agent.store.curated_reader import CuratedReader
 
 OBSERVED = "observed "
@@ -65,7 +65,7 @@ def analyse_task(
     """Read the task, then the leads; the task's marks come first."""
     start = time.perf_counter()
     resolution = resolve_mentions(parse_task(task_text), reader)
-    warnings = _not_indexed("named but not in the index", resolution.analysis.unknown)
+    warnings = _not_indexed("named but not in the index", resolution.analysis.unknown, reader)
     judge = "none"
     if leads.observation:
         resolution, said = _observe(resolution, leads.observation, reader)
@@ -99,7 +99,7 @@ def _observe(
         marks=resolution.marks + marks,
         analysis=_merged(resolution.analysis, found.analysis),
     )
-    return merged, _not_indexed("observed but not in the index", found.analysis.unknown)
+    return merged, _not_indexed("observed but not in the index", found.analysis.unknown, reader)
 
 
 def _suggest(
@@ -122,7 +122,7 @@ def _suggest(
         analysis=_merged(resolution.analysis, found.analysis),
         search=weigh_terms(suggestion.search),
     )
-    return merged, _not_indexed("the model named, not in the index", found.analysis.unknown)
+    return merged, _not_indexed("the model named, not in the index", found.analysis.unknown, reader)
 
 
 def _merged(own: TaskAnalysis, more: TaskAnalysis) -> TaskAnalysis:
@@ -153,5 +153,10 @@ def _first(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for _, name in kept)
 
 
-def _not_indexed(what: str, names: Sequence[str]) -> tuple[str, ...]:
-    return (f"{what}: {one_line(', '.join(names))}",) if names else ()
+def _not_indexed(what: str, names: Sequence[str], reader: CuratedReader) -> tuple[str, ...]:
+    """Tell names that are not in the index; of a path that was left out of it, why."""
+    told = [
+        f"{name} ({why})" if (why := reader.read_skipped(name)) is not None else name
+        for name in names
+    ]
+    return (f"{what}: {one_line(', '.join(told))}",) if told else ()

@@ -13,13 +13,14 @@ from clean_room_agent.llm.answers import ask_typed
 from clean_room_agent.llm.client import ModelClient
 from clean_room_agent.prompts.judging import ANALYSIS_TEMPLATE
 from clean_room_agent.records.calls import CallStage
+from clean_room_agent.records.spelling import one_line
 from clean_room_agent.retrieval.analysis import Mentions
 from clean_room_agent.retrieval.cap import Cap
 from clean_room_agent.retrieval.leads import Suggestion
 from clean_room_agent.retrieval.model_judge import plain_warnings
 from clean_room_agent.retrieval.prompting import Desk, JudgedTask
 from clean_room_agent.retrieval.verdicts import NAMED_MOST, Named, named_schema
-from clean_room_agent.retrieval.words import bounded, one_line
+from clean_room_agent.retrieval.words import bounded
 
 _NAME = re.compile(r"[^\W\d]\w*(?:(?:\.|::)[^\W\d]\w*)*\Z")
 _PATH_CHARACTERS = 300

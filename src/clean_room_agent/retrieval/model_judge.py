@@ -19,6 +19,7 @@ from clean_room_agent.prompts.framing import json_line
 from clean_room_agent.prompts.judging import FILES_TEMPLATE, ITEMS_TEMPLATE, PRIORITY_TEMPLATE
 from clean_room_agent.records.calls import CallStage
 from clean_room_agent.records.context import Candidate, Decision, Fragment, Verdict
+from clean_room_agent.records.spelling import one_line
 from clean_room_agent.retrieval.cap import Cap
 from clean_room_agent.retrieval.judge import (
     Item,
@@ -43,7 +44,7 @@ from clean_room_agent.retrieval.verdicts import (
     verdicts_of,
     verdicts_schema,
 )
-from clean_room_agent.retrieval.words import bounded, one_line
+from clean_room_agent.retrieval.words import bounded
 
 List = Callable[[Candidate], bytes]
 BATCH = 10  # candidates of one call: small models lose count of more

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from clean_room_agent.config.schema import DEFAULT_INSTRUCTION_BYTES
+from clean_room_agent.prompts.framing import file_header
 from clean_room_agent.prompts.tokens import TokenCounter
 from clean_room_agent.records.context import (
     ContextPackage,
@@ -26,7 +27,6 @@ from clean_room_agent.retrieval.assembly import (
     Layout,
     assemble,
     check_budget,
-    file_header,
     flip,
     items_cost,
     open_layout,
@@ -61,7 +61,6 @@ from clean_room_agent.retrieval.weights import (
     WHOLE_FILE_TOKENS,
 )
 from clean_room_agent.retrieval.withheld import Withholding
-from clean_room_agent.retrieval.words import one_line
 from clean_room_agent.store.curated_reader import CuratedReader
 
 Suspicious = Mapping[str, Mapping[int, float]]
@@ -264,19 +263,3 @@ def _chosen_files(proposed: Proposed, decisions: tuple[Decision, ...]) -> list[C
         )
         for candidate in included
     ]
-
-
-def explain_path(package: ContextPackage, path: str, *, indexed: bool) -> list[str]:
-    """Say in order what was decided on a path and its items; never an empty list."""
-    lines = [
-        one_line(f"{d.stage}: {d.verdict} {d.candidate.symbol or path}: {d.reason}")
-        for d in package.decisions
-        if d.candidate.path == path
-    ]
-    if lines:
-        return lines
-    if not indexed:
-        return ["not in the index: run `cra index`, or an ignore rule excludes it"]
-    if any("not recorded" in w for stage in package.stages for w in stage.warnings):
-        return ["no signal, or a score below the last recorded candidate"]
-    return ["no signal: never a candidate"]

@@ -13,7 +13,8 @@ from clean_room_agent.repo.languages import is_code
 from clean_room_agent.store.curated_reader import FileRow
 
 _VENDORED = re.compile(
-    r"(?:^|/)(?:_?vendor(?:ed)?|third_party|node_modules|extern(?:al)?s?|bower_components)/"
+    r"(?:^|/)(?:_?vendor(?:ed)?|third_party|node_modules|extern(?:al)?s?|bower_components"
+    r"|Pods|Carthage|cextern)/"
 )
 _EXAMPLE = re.compile(
     r"(?:^|/)(?:examples?|demos?|samples?|tutorials?|benchmarks?|galler(?:y|ies))/"
@@ -21,7 +22,8 @@ _EXAMPLE = re.compile(
 _DOCUMENTATION = re.compile(r"(?:^|/)(?:docs?|documentation|changelogs?|release_notes|whatsnew)/")
 _GENERATED = re.compile(
     r"\.min\.(?:js|css)$|\.lock$|(?:_pb2(?:_grpc)?|\.generated)\.\w+$|(?:^|/)_?parsetab\.py$"
-    r"|(?:^|/)(?:package-lock\.json|go\.sum|dist/|_antlr/)"
+    r"|(?:^|/)(?:package-lock\.json|npm-shrinkwrap\.json|go\.sum|dist/|_antlr/)"
+    r"|-lock\.ya?ml$|\.lock\.json$|\.(?:g|Designer)\.cs$|\.pb\.(?:go|cc|h)$"
 )
 _CONFIGURATION = re.compile(
     r"\.(?:cfg|conf|ini|toml|ya?ml|json|env|properties|in)$"

@@ -11,6 +11,8 @@ import builtins
 import sys
 from collections.abc import Mapping, Set
 
+from clean_room_agent.records.spelling import one_line
+
 _FUNCTION_WORDS = """
 a about above after again against ago all almost already also although always am an and another
 any anyone anything are aren as at away be became because been before behind being below between
@@ -50,14 +52,6 @@ def without_english(weights: Mapping[str, float], written: Set[str]) -> dict[str
 def is_common_name(name: str) -> bool:
     """Whether a name, or what it is an attribute of, belongs to the language."""
     return name.split(".", 1)[0] in _KNOWN
-
-
-def one_line(text: str) -> str:
-    """The text with every line break, control mark and half character spelled out."""
-    if text.isprintable():
-        return text
-    shown = (c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-    return "".join(shown)
 
 
 def bounded(text: str, most: int) -> str:

@@ -6,12 +6,9 @@ nothing printed is ever read for one.
 
 from __future__ import annotations
 
-import re
 from collections import deque
 
-_CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
+from clean_room_agent.records.spelling import spell_out
 
 
 class HeadTail:
@@ -49,10 +46,4 @@ class HeadTail:
 
 def printable(data: bytes) -> str:
     """Return text that a terminal can be given: every control character is spelled out."""
-    text = data.decode("utf-8", "replace")
-    return _CONTROL.sub(lambda found: _spelled(found.group()), text)
-
-
-def _spelled(character: str) -> str:
-    number = ord(character)
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
+    return spell_out(data.decode("utf-8", "replace"), keep="\n\t")

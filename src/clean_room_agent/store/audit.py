@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from clean_room_agent.errors import CraError, StoreError
-from clean_room_agent.records.context import Verdict
 from clean_room_agent.records.log import LoggedFragment, LoggedPackage
 from clean_room_agent.store.anchor import check_anchor, read_anchor
 from clean_room_agent.store.audit_calls import audit_calls
@@ -28,6 +27,7 @@ from clean_room_agent.store.audit_source import (
     ReadGitBlob,
     check_source,
     content_of,
+    why_not_admitted,
 )
 from clean_room_agent.store.chain import Break, read_head, verify_chain
 from clean_room_agent.store.connect import Role, database_path, get_connection, state_dir
@@ -171,17 +171,9 @@ def _check_decisions(
     logged = reader.read_decisions(package.task_id, package_id=package.package_id)
     decisions = {found.position: found.decision for found in logged}
     for fragment in fragments:
-        if fragment.kind not in FROM_A_BLOB:
-            continue
-        decision = decisions.get(fragment.decision) if fragment.decision is not None else None
-        if decision is None:
-            yield _at(fragment, "no decision let it in")
-        elif decision.verdict is not Verdict.INCLUDED:
-            yield _at(fragment, f"decision {fragment.decision} excluded it")
-        elif decision.candidate.path != fragment.path:
-            yield _at(fragment, f"decision {fragment.decision} is about another path")
-        elif decision.candidate.blob_id != fragment.blob_id:
-            yield _at(fragment, f"decision {fragment.decision} is about another content")
+        message = why_not_admitted(decisions, fragment) if fragment.kind in FROM_A_BLOB else ""
+        if message:
+            yield _at(fragment, message)
 
 
 def _at(fragment: LoggedFragment, message: str) -> Break:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from clean_room_agent.errors import CraError
 from clean_room_agent.records.calls import LoggedRequest
-from clean_room_agent.records.context import Decision, FragmentKind, Verdict
+from clean_room_agent.records.context import Decision, FragmentKind
 from clean_room_agent.records.log import LoggedFragment
 from clean_room_agent.store.audit_answers import audit_answers
 from clean_room_agent.store.audit_source import (
@@ -29,6 +29,7 @@ from clean_room_agent.store.audit_source import (
     ReadGitBlob,
     check_source,
     content_of,
+    why_not_admitted,
 )
 from clean_room_agent.store.chain import Break
 from clean_room_agent.store.connect import Connection, Role, get_connection
@@ -211,7 +212,7 @@ def _check_package(
     proposed = {_subject(decision) for decision in decisions.values()}
     for fragment in judged:
         if fragment.kind is not FragmentKind.CANDIDATE:
-            message = _not_admitted(decisions, fragment)
+            message = why_not_admitted(decisions, fragment)
         else:
             known = _subject_of(fragment) in proposed
             message = "" if known else "asks about what was never proposed in its package"
@@ -223,19 +224,6 @@ def _was_cut_short(reader: RawReader, request: LoggedRequest) -> bool:
     """Say whether the run did not come to its end: then its package may be missing."""
     end = reader.read_run(request.run_id).end
     return end is None or end.exit_code != 0
-
-
-def _not_admitted(decisions: dict[int, Decision], fragment: LoggedFragment) -> str:
-    decision = decisions.get(fragment.decision) if fragment.decision is not None else None
-    if decision is None:
-        return "no decision let it in"
-    if decision.verdict is not Verdict.INCLUDED:
-        return f"decision {fragment.decision} excluded it"
-    if decision.candidate.path != fragment.path:
-        return f"decision {fragment.decision} is about another path"
-    if decision.candidate.blob_id != fragment.blob_id:
-        return f"decision {fragment.decision} is about another content"
-    return ""
 
 
 def _subject(decision: Decision) -> Subject:

@@ -1,16 +1,17 @@
-"""What every part of the audit shares: the report, and code compared with its git blob.
+"""What every part of the audit shares: the report, code held against its git blob and its decision.
 
-Takes: a logged fragment with its bytes, a way to read git blobs. Gives: `AuditReport`, messages.
+Takes: a logged fragment with its bytes, a way to read git blobs, decisions. Gives: `AuditReport`,
+messages.
 Does not know: packages or calls.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from clean_room_agent.errors import StoreError
-from clean_room_agent.records.context import FragmentKind
+from clean_room_agent.records.context import Decision, FragmentKind, Verdict
 from clean_room_agent.records.log import LoggedFragment
 from clean_room_agent.store.chain import Break
 from clean_room_agent.store.raw_reader import RawReader
@@ -62,6 +63,20 @@ def check_source(
     if data[fragment.start_byte : fragment.end_byte] != content:
         place = f"{fragment.blob_id[:12]}[{fragment.start_byte}:{fragment.end_byte}]"
         yield f"is not the bytes of git blob {place}"
+
+
+def why_not_admitted(decisions: Mapping[int, Decision], fragment: LoggedFragment) -> str:
+    """Say why no decision lets this very content in; "" where one does (default-deny)."""
+    decision = decisions.get(fragment.decision) if fragment.decision is not None else None
+    if decision is None:
+        return "no decision let it in"
+    if decision.verdict is not Verdict.INCLUDED:
+        return f"decision {fragment.decision} excluded it"
+    if decision.candidate.path != fragment.path:
+        return f"decision {fragment.decision} is about another path"
+    if decision.candidate.blob_id != fragment.blob_id:
+        return f"decision {fragment.decision} is about another content"
+    return ""
 
 
 def content_of(reader: RawReader, sha256: str) -> bytes | None:

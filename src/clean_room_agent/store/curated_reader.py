@@ -23,7 +23,6 @@ from clean_room_agent.records.code import (
     BlobId,
     CommitId,
     EdgeKind,
-    ReferenceKind,
     Span,
     Symbol,
     SymbolKind,
@@ -63,19 +62,6 @@ class SymbolRow:
     file_pk: int
     ordinal: int
     symbol: Symbol
-
-
-@dataclass(frozen=True, slots=True)
-class ReferenceRow:
-    """One name used in a blob, with the symbol it is used in."""
-
-    blob_pk: int
-    kind: ReferenceKind
-    name: str
-    receiver: str
-    enclosing: int | None
-    first_line: int
-    occurrences: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,17 +288,6 @@ class CuratedReader:
                 part,
             )
         }
-
-    def read_references(self, blob_pk: int) -> list[ReferenceRow]:
-        """Every name used in a blob, by first line."""
-        return [
-            ReferenceRow(blob_pk, ReferenceKind(row[0]), *row[1:])
-            for row in self._connection.execute(
-                "SELECT kind, name, receiver, enclosing_ordinal, first_line, occurrences"
-                " FROM symbol_references WHERE blob_pk = ? ORDER BY first_line, name, receiver",
-                (blob_pk,),
-            )
-        ]
 
     def read_import_lines(self, blob_pk: int) -> list[int]:
         """The lines on which imports begin, in order."""

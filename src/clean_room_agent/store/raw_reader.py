@@ -55,6 +55,7 @@ from clean_room_agent.store.values import path_bytes
 LAST = "last"
 _MOST_CHOICES = 5
 _IDS_COMPARED = 500
+_NO_LIMIT = -1  # in SQLite
 Record = TypeVar("Record")
 
 
@@ -113,11 +114,14 @@ class RawReader:
         sql = f"{log_rows.INDEX_RUNS} ORDER BY seq DESC LIMIT ?"
         return self._records(log_rows.index_run_of, sql, (limit,))
 
-    def read_tasks(self, *, limit: int = 20, run_id: str | None = None) -> tuple[LoggedTask, ...]:
-        """Return the newest tasks, newest first."""
+    def read_tasks(
+        self, *, limit: int | None = None, run_id: str | None = None
+    ) -> tuple[LoggedTask, ...]:
+        """Return tasks, newest first: the newest `limit` of them, or all."""
         where, parameters = _conditions({"run_id": run_id})
         sql = f"{log_rows.TASKS} {where} ORDER BY seq DESC LIMIT ?"
-        return self._records(log_rows.task_of, sql, (*parameters, limit))
+        most = _NO_LIMIT if limit is None else limit
+        return self._records(log_rows.task_of, sql, (*parameters, most))
 
     def read_task(self, task_id: str) -> LoggedTask:
         """Return one task by id, beginning of an id, or `last`.

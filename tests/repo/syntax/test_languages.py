@@ -329,6 +329,18 @@ def test_every_name_of_one_declaration_is_a_symbol() -> None:
     assert [s.name for s in parse("c", "int a, *b, c[3];\n").symbols] == ["a", "b", "c"]
 
 
+def test_a_specialisation_bears_the_name_of_its_template() -> None:
+    source = "template <> struct Box<std::map<int, Key>> {};\nint Box<Key>::size() { return 1; }\n"
+    names = [symbol.qualified_name for symbol in parse("cpp", source).symbols]
+    assert names == ["Box", "Box.size"]
+    assert parse("cpp", "bool operator<(A a, A b);\n").symbols[0].name == "operator<"
+
+
+def test_a_quoted_name_is_known_without_its_quotes() -> None:
+    assert parse("kotlin", "fun `it works`() {\n}\n").symbols[0].name == "it works"
+    assert parse("kotlin", "class `-Reader` {\n}\n").symbols[0].name == "-Reader"
+
+
 def test_a_type_alias_is_a_symbol() -> None:
     symbols = parse("python", "type Table = dict[str, int]\n").symbols
     assert [(s.kind, s.name) for s in symbols] == [("type", "Table")]

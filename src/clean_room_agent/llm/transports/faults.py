@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 
 from clean_room_agent.llm.wire import TransportError
 from clean_room_agent.records.calls import ReplyStatus
+from clean_room_agent.records.spelling import one_line
 
 EXCERPT_CHARACTERS = 300
 MAX_RETRY_AFTER_SECONDS = 86_400.0
@@ -66,10 +67,7 @@ def excerpt(text: str, *, secret: str = "") -> str:
     """Quote what a server said: the key taken out, control characters escaped, length bounded."""
     if secret:
         text = text.replace(secret, "[key]")
-    shown = "".join(
-        mark if mark.isprintable() else mark.encode("unicode_escape").decode("ascii")
-        for mark in text[: EXCERPT_CHARACTERS + 1]
-    )
+    shown = one_line(text[: EXCERPT_CHARACTERS + 1])
     return shown if len(shown) <= EXCERPT_CHARACTERS else shown[:EXCERPT_CHARACTERS] + "[...]"
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from clean_room_agent.records.code import EdgeKind
 from clean_room_agent.records.context import Candidate, Signal, SubjectKind
+from clean_room_agent.records.spelling import one_line
 from clean_room_agent.retrieval.cap import Cap
 from clean_room_agent.retrieval.judge import candidate_order
 from clean_room_agent.retrieval.precision.text import UnitBags, count_terms
@@ -27,7 +28,6 @@ from clean_room_agent.retrieval.weights import (
     SYMBOL_WEIGHTS,
     SYMBOLS_RECORDED,
 )
-from clean_room_agent.retrieval.words import one_line
 from clean_room_agent.store.curated_reader import CuratedReader, FileRow, SymbolRow
 
 Cost = Callable[[Unit], int]

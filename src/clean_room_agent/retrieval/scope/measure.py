@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 
 from clean_room_agent.records.context import Signal
-from clean_room_agent.retrieval.words import one_line
+from clean_room_agent.records.spelling import one_line
 
 
 @dataclass(frozen=True, slots=True)
