@@ -101,11 +101,10 @@ def _outcome(
     answer: dict[str, Any] = read_answer(done)
     patch = str(answer.get("patch") or "")
     graded = bool(patch) and grade_patch(task, patch, scratch).own_tests
-    usage = answer.get("usage") or {}
     status = str(answer.get("status") or answer.get("error", {}).get("code", "error"))
     problem = str(answer.get("problem") or answer.get("reason") or answer.get("error", ""))
     return Outcome(
-        task.task_id, status, graded, calls, int(usage.get("prompt_tokens", 0)), seconds,
+        task.task_id, status, graded, calls, int(answer.get("prompt_tokens", 0)), seconds,
         "" if graded else problem,
     )  # fmt: skip
 

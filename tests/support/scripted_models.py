@@ -7,6 +7,7 @@ Does not know: the code under test.
 
 from __future__ import annotations
 
+import ast
 import difflib
 import json
 import re
@@ -17,6 +18,7 @@ from typing import Any
 from tests.support.model_server import Answer
 
 _LISTED = re.compile(r"^(c\d+) (\{.*\})$", re.MULTILINE)
+_PIECE = re.compile(r'^(s\d+): ("[^"]*"), line \d+(?:, ("[^"]*"))?$', re.MULTILINE)
 _ITEM = re.compile(r"^(i\d+) ", re.MULTILINE)
 Reply = Callable[[dict[str, Any]], Answer]
 
@@ -98,6 +100,8 @@ class Competent:
         return {"diagnosis": "the edit does not do it", "next": "write the whole fix"}
 
     def _implement(self, request: dict[str, Any]) -> dict[str, object]:
+        if "SymbolEdit" in schema_of(request).get("$defs", {}):
+            return self._symbols(request)
         block = schema_of(request).get("$defs", {}).get("Block", {})
         shown = block.get("properties", {}).get("path", {}).get("enum", [])
         edits = [
@@ -108,8 +112,37 @@ class Competent:
         ]
         return {"edits": edits, "new_files": [], "summary": "mend what the tests show"}
 
+    def _symbols(self, request: dict[str, Any]) -> dict[str, object]:
+        """New text of each listed piece that the fix changes, the smallest pieces only."""
+        edits = []
+        for key, path, symbol in _PIECE.findall(prompt_of(request)):
+            where, name = json.loads(path), json.loads(symbol or '""')
+            old = piece_of(self.before.get(where, ""), name)
+            new = piece_of(self.after.get(where, ""), name)
+            if old and new and old != new:
+                edits.append((len(old), {"symbol": key, "code": new}))
+        smallest = [edit for _, edit in sorted(edits, key=lambda e: e[0])]
+        return {"edits": smallest, "summary": "mend what the tests show"}
+
     def _other(self, request: dict[str, Any]) -> dict[str, object]:
         raise AssertionError(f"no script for {sorted(schema_of(request).get('properties', {}))}")
+
+
+def piece_of(text: str, qualified: str) -> str:
+    """Return the source of a definition with its decorators, the whole text for no name."""
+    if not qualified:
+        return text
+    body: list[ast.stmt] = ast.parse(text).body
+    node: ast.AST | None = None
+    for name in qualified.split("."):
+        found = [n for n in body if getattr(n, "name", None) == name]
+        if not found:
+            return ""
+        node = found[0]
+        body = getattr(node, "body", [])
+    assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    start = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+    return "".join(text.splitlines(keepends=True)[start - 1 : node.end_lineno])
 
 
 def unique_blocks(before: str, after: str) -> list[tuple[str, str]]:
