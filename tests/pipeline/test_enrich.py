@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from clean_room_agent.indexing import index_repository
+from clean_room_agent.llm.answers import REPAIR_TOKENS
+from clean_room_agent.llm.client import TEMPLATE_TOKENS
 from clean_room_agent.llm.transports.scripted import ScriptedTransport
 from clean_room_agent.llm.wire import WireRequest
 from clean_room_agent.pipeline.ask import Question, answer_question
@@ -19,10 +21,11 @@ from clean_room_agent.store.curated_reader import CuratedReader
 from clean_room_agent.store.promoted import read_promoted
 from clean_room_agent.store.raw import new_id
 from clean_room_agent.store.raw_reader import RawReader
-from tests.pipeline.asking import claims, open_test_room
+from tests.pipeline.asking import Say, claims, open_test_room
 from tests.support.git import GitRepo
 
 WORD = "quuxotic"
+ANSWER_TOKENS = 512  # as `open_test_room` configures
 QUESTION = "how does `share` split money?"
 
 
@@ -44,9 +47,13 @@ def repo(tmp_path: Path) -> GitRepo:
     return made
 
 
-def describe(repo: GitRepo, *overrides: str) -> EnrichReport:
+def babble(_request: WireRequest) -> str:
+    return "It is about money."
+
+
+def describe(repo: GitRepo, *overrides: str, model: Say = say) -> EnrichReport:
     report = EnrichReport()
-    with open_test_room(repo.root, say, *overrides) as room:
+    with open_test_room(repo.root, model, *overrides) as room:
         assert room.models is not None
         enrich(room, room.models, report)
     return report
@@ -142,6 +149,28 @@ def test_what_is_too_large_is_left_out_with_a_logged_reason(repo: GitRepo) -> No
         assert reader.read_requests() == ()
     assert {str(e.data["path"]) for e in events} == {"money.py", "bank.py"}
     assert all("nothing is cut" in str(e.data["reason"]) for e in events)
+
+
+@pytest.mark.reliability(85)
+def test_a_file_that_fills_the_window_leaves_room_for_the_one_repair(repo: GitRepo) -> None:
+    describe(repo, model=babble)
+    largest = max(shown_tokens(repo))
+    window = largest + ANSWER_TOKENS + TEMPLATE_TOKENS + REPAIR_TOKENS
+    report = describe(repo, f"models.context_tokens={window}", model=babble)
+    assert len(report.unusable) == 2 and not report.skipped
+    assert max(shown_tokens(repo)[2:]) == largest
+    with RawReader(repo.root) as reader:
+        assert len(reader.read_requests()) == 8
+    # The control: one token less, and the file is not shown whole any more.
+    describe(repo, f"models.context_tokens={window - 1}", model=babble)
+    assert max(shown_tokens(repo)[4:]) < largest
+
+
+def shown_tokens(repo: GitRepo) -> list[int]:
+    """The tokens of every package, oldest first."""
+    with RawReader(repo.root) as reader:
+        tasks = [logged.task.task_id for logged in reversed(reader.read_tasks())]
+        return [package.tokens for task in tasks for package in reader.read_packages(task)]
 
 
 def test_a_file_that_changed_since_the_index_is_not_sent(repo: GitRepo) -> None:

@@ -96,7 +96,10 @@ def _print_places(output: Output, answered: Answered) -> None:
     if left > 0:
         output.line(f"  and {left} more by score; see --json")
     if not answered.places:
-        output.line("  nothing in the index speaks for this question")
+        output.line(
+            "  no code was shown: none was found, the judge kept none, or the room is too small;"
+        )
+        output.line("  the reasons: cra why PATH --task last")
 
 
 def place_of(cited: CheckedCitation) -> str:

@@ -1,4 +1,7 @@
-"""`cra help exit-codes`."""
+"""`cra help exit-codes`: what each exit code means.
+
+Takes: a topic. Gives: printed lines. Does not know: who ends with a code (`errors`, `failure`).
+"""
 
 from __future__ import annotations
 

@@ -49,6 +49,8 @@ def init(invocation: Invocation, *, offline: bool) -> None:
     output.line(f"{'kept' if exists else 'wrote'} {path.relative_to(repository.root)}")
     if excluded:
         output.line("added /.clean_room/ to .git/info/exclude")
+    if offline and config.models.backend != MODEL_FREE:
+        output.line("--offline changed nothing: this file names a model server, and it is yours")
     left = _say_next(invocation, found)
     output.document(
         {
@@ -77,13 +79,15 @@ def _say_next(invocation: Invocation, found: FoundServer | None) -> list[str]:
     """Print the commands that are left; return them."""
     output, config = invocation.output, invocation.settings.config
     if config.models.backend != "ollama":
-        output.line(f"next: cra index, then {SOLVE}")
-        return ["cra index", SOLVE]
-    state = found or find_ollama(config.models.base_url or OLLAMA_URL)
+        first = [] if config.models.backend == MODEL_FREE else ["cra models"]
+        output.line(f"next: {', then '.join([*first, SOLVE])}")
+        return [*first, SOLVE]
+    address = config.models.base_url or OLLAMA_URL
+    state = found or find_ollama(address)
     models = (config.coding.model, config.reasoning.model)
     if not state.reachable:
-        output.line("no Ollama answers on this machine (without one: cra init --offline elsewhere,")
-        output.line('or models.backend = "none" in the file)')
+        output.line(f"no Ollama answers at {address}: install or start it;")
+        output.line('or work without models: in the file, under [models], backend = "none"')
     output.line(f"models: {models[0]} writes code, {models[1]} judges and plans")
     left = next_commands(state, models)
     output.line("next:")

@@ -85,6 +85,6 @@ def spent_document(models: ModelClient | None) -> dict[str, object]:
 
 def _resumable(error: ModelCallError, run: OpenRun) -> ModelCallError:
     """Name the run to go on with: everything that was answered is in the log."""
-    resume = f"then: cra resume {run.run_id}"
-    hint = f"{error.hint}; {resume}" if error.hint else resume
+    resume = f"cra resume {run.run_id}"
+    hint = f"{error.hint}; this run: {resume}" if error.hint else resume
     return ModelCallError(error.message, where=error.where, hint=hint)

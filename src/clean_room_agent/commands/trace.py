@@ -240,8 +240,8 @@ def _print_package(output: Output, package: TracedPackage) -> None:
     code.sort(key=lambda f: (-scores.get(f.position, 0.0), f.position))
     for fragment in code[:FRAGMENTS_SHOWN]:
         output.line(
-            f"    {one_line(fragment.path)}:{fragment.start_line}-{fragment.end_line} {fragment.symbol} "
-            f"[{fragment.detail}] {fragment.tokens} tokens"
+            f"    {one_line(fragment.path)}:{fragment.start_line}-{fragment.end_line} "
+            f"{fragment.symbol} [{fragment.detail}] {fragment.tokens} tokens"
         )
         if fragment.decision is not None:
             output.line(f"      {reasons(decisions[fragment.decision])}")

@@ -18,6 +18,7 @@ from clean_room_agent.store.audit_source import FROM_A_BLOB
 from clean_room_agent.store.raw_reader import RawReader
 
 JUDGED_SHOWN = 12
+DIGEST_SHOWN = len("sha256:") + 12
 # The frames of `prompts.framing`: they follow from the content that they enclose.
 FRAMING = "framing/1"
 
@@ -177,7 +178,7 @@ def _print_line(output: Output, call: TracedCall) -> None:
 def _model(call: TracedCall) -> str:
     answer = call.answer
     digest = answer.reply.digest if answer is not None else ""
-    return _asked_model(call.request) + (f" [{digest[:19]}]" if digest else "")
+    return _asked_model(call.request) + (f" [{digest[:DIGEST_SHOWN]}]" if digest else "")
 
 
 def _cost(call: TracedCall) -> str:

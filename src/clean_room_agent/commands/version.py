@@ -1,4 +1,7 @@
-"""`cra --version --json`: versions that a bug report needs."""
+"""`cra --version --json`: versions that a bug report needs.
+
+Takes: nothing. Gives: one JSON document. Does not know: any repository.
+"""
 
 from __future__ import annotations
 

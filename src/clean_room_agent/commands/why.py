@@ -20,8 +20,8 @@ from clean_room_agent.errors import UsageError
 from clean_room_agent.records.calls import CallStage, LoggedRequest
 from clean_room_agent.records.context import Decision, FragmentKind
 from clean_room_agent.records.log import LoggedDecision, LoggedFragment
-from clean_room_agent.records.task import TaskId
 from clean_room_agent.records.spelling import one_line
+from clean_room_agent.records.task import TaskId
 from clean_room_agent.store.curated_reader import CuratedReader
 from clean_room_agent.store.raw_reader import RawReader
 

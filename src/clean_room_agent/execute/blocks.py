@@ -27,6 +27,8 @@ from clean_room_agent.records.attempt import Replacement
 
 MOST_EDITS = 20
 MOST_NEW_FILES = 4
+# A server may ignore the schema; so many times more is refused rather than written to a disk.
+BEYOND_ASKED = 10
 INSTRUCTION = Instruction(
     "implement-blocks/1",
     """
@@ -85,7 +87,8 @@ def blocks_schema(paths: tuple[str, ...]) -> dict[str, object]:
 def bound(schema: dict[str, object], key: str, least: int, most: int) -> dict[str, object]:
     """Return the schema with a list limited, so that a looping model comes to an end.
 
-    Asked of the server only: a longer list that does end is not refused for its length.
+    Asked of the server only: a list that is longer and does end is not refused for that, unless
+    it is `BEYOND_ASKED` times as long.
     """
     properties = schema["properties"]
     assert isinstance(properties, dict)
@@ -107,6 +110,9 @@ def restrict(
 
 def check_blocks(answer: BlocksAnswer, paths: tuple[str, ...]) -> str | None:
     """Return why the answer names what it may not, in words for the model; None if it does not."""
+    counted = ((MOST_EDITS, answer.edits), (MOST_NEW_FILES, answer.new_files))
+    if any(len(given) > BEYOND_ASKED * most for most, given in counted):
+        return f"give at most {MOST_EDITS} edits and {MOST_NEW_FILES} new files"
     unknown = sorted({block.path for block in answer.edits} - set(paths))
     if unknown:
         return f"these are no paths of files shown: {unknown[:5]}; shown are {list(paths)[:20]}"

@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from clean_room_agent.errors import EditError
 
 MAX_PATH_BYTES = 4096
+# As deep as the index reads: a deeper tree could not be walked to be removed again.
+MAX_PATH_DEPTH = 200
 _NEVER = frozenset({".git", ".gitmodules", ".clean_room"})
 _BY_PERMISSION = (".github/workflows/", ".gitlab-ci", ".circleci/", ".ci/", ".husky/", ".githooks/")
 
@@ -20,7 +22,7 @@ _BY_PERMISSION = (".github/workflows/", ".gitlab-ci", ".circleci/", ".ci/", ".hu
 def check_path(path: str, *, allow_ci: bool = False) -> tuple[str, ...]:
     """Return the components of a repository-relative path that an edit may touch.
 
-    Refused always: empty, absolute, `.`/`..` components, trailing slash, NUL, over-long, anything
+    Refused always: empty, absolute, `.`/`..` components, trailing slash, NUL, too long or deep, all
     at or under `.git` (any depth, any case), `.gitmodules`, `.clean_room`. Refused unless
     `allow_ci`: hooks folders and workflow files.
     """
@@ -31,6 +33,8 @@ def check_path(path: str, *, allow_ci: bool = False) -> tuple[str, ...]:
     if path.startswith(("/", "\\")) or path.endswith("/"):
         raise EditError("the path must be relative and name a file", where=path)
     parts = tuple(path.split("/"))
+    if len(parts) > MAX_PATH_DEPTH:
+        raise EditError(f"the path is deeper than {MAX_PATH_DEPTH} levels", where=path[:80] + "...")
     if any(part in ("", ".", "..") or len(os.fsencode(part)) > 255 for part in parts):
         raise EditError("the path leaves the tree or is not in normal form", where=path)
     # Other systems fold case and trailing dots: `.GIT` there is `.git`.

@@ -20,6 +20,7 @@ from clean_room_agent.records.answers import Plan, PlanStep, StepAction
 from clean_room_agent.records.calls import CallStage
 
 MAX_STEPS = 20
+MOST_SHOWN = 200  # characters of a name that a model made up
 SymbolsOf = Callable[[str], frozenset[str]]
 INSTRUCTION = Instruction(
     "plan/1",
@@ -117,15 +118,15 @@ def _fault(step: PlanStep, known_paths: frozenset[str], symbols_of: SymbolsOf) -
             return f"{_target(step)} exists, so it is modified, not added"
         return "a file that is added has no symbol yet" if step.symbol else ""
     if not exists:
-        return f"there is no file {json.dumps(step.path)[:200]}"
+        return f"there is no file {json.dumps(step.path)[:MOST_SHOWN]}"
     if step.symbol and step.symbol not in symbols_of(step.path):
-        return f"there is no symbol {json.dumps(step.symbol)[:200]} in {json.dumps(step.path)}"
+        return f"there is no symbol {_target(step)}"
     return ""
 
 
 def _target(step: PlanStep) -> str:
-    shown = json.dumps(step.path)[:200]
-    return f"{json.dumps(step.symbol)[:200]} in {shown}" if step.symbol else shown
+    shown = json.dumps(step.path)[:MOST_SHOWN]
+    return f"{json.dumps(step.symbol)[:MOST_SHOWN]} in {shown}" if step.symbol else shown
 
 
 def _plan_of(answer: PlanAnswer) -> Plan:

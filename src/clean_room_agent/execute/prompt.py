@@ -29,7 +29,7 @@ from clean_room_agent.prompts.tokens import TokenCounter
 from clean_room_agent.records.answers import Plan
 from clean_room_agent.records.calls import CallStage, Prompt
 from clean_room_agent.records.context import Fragment, FragmentKind
-from clean_room_agent.redaction import data_for_prompt
+from clean_room_agent.redaction import data_for_prompt, for_prompt
 
 LEFT_OUT_TEMPLATE = "left-out/1"
 TRIES_SHOWN = 2
@@ -96,8 +96,9 @@ class Shaper:
     def framed_parts(
         self, label: str, fields: dict[str, str | int], parts: Sequence[Fragment]
     ) -> tuple[Fragment, ...]:
-        """Several pieces of data within one frame."""
-        frame = make_frame(label, fields, b"".join(part.content for part in parts))
+        """Several pieces of data within one frame; ids of tests are somebody else's words too."""
+        clean = {k: for_prompt(v) if isinstance(v, str) else v for k, v in fields.items()}
+        frame = make_frame(label, clean, b"".join(part.content for part in parts))
         opening = self.plain(FragmentKind.FRAMING, frame.opening)
         return (opening, *parts, self.plain(FragmentKind.FRAMING, frame.closing))
 

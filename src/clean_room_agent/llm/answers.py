@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from clean_room_agent.llm.client import Call, ModelClient, Reply
 from clean_room_agent.records.calls import Prompt
 from clean_room_agent.records.context import Fragment, FragmentKind
+from clean_room_agent.redaction import for_prompt
 
 REPAIR_TEMPLATE = "repair/2"
 # Stages keep this much of their room free for the note.
@@ -121,7 +122,9 @@ def _parsed(reply: Reply, answer: type[A], check: Check[A] | None) -> Typed[A]:
 def _repair(client: ModelClient, call: Call, failed: Typed[A]) -> Call:
     """The same prompt with what was wrong at its end; the broken answer itself is not shown."""
     counter = client.counter(call.stage)
-    content = _repair_note(f" ({json.dumps(failed.problem[:_MOST_SAID])})")
+    # Cut last: half of a secret looks like none.
+    problem = for_prompt(failed.problem)[:_MOST_SAID]
+    content = _repair_note(f" ({json.dumps(problem)})")
     if counter.count(content) > REPAIR_TOKENS:
         # The reason quotes keys that the model chose; a dear quote must not burst the room.
         content = _repair_note("")
@@ -148,7 +151,7 @@ def _told(error: ValidationError) -> str:
         f"{'.'.join(str(step) for step in item['loc']) or 'answer'}: {item['msg']}"
         for item in error.errors(include_url=False, include_input=False)
     ]
-    return "; ".join(parts)[:_MOST_SAID]
+    return for_prompt("; ".join(parts))[:_MOST_SAID]
 
 
 def _without_titles(schema: object) -> object:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from clean_room_agent.execute.edits import replace_ranges
+from clean_room_agent.execute.filetext import BOM
 from clean_room_agent.records.attempt import Replacement
 from clean_room_agent.repair.canonical import BlockRenderer
 from clean_room_agent.repair.source import parse_quietly
@@ -95,7 +96,7 @@ def _form(path: str, data: bytes) -> bytes:
     if not isinstance(tree, ast.Module):
         return b"bytes:" + hashlib.sha256(data).digest()
     renderer = BlockRenderer()
-    lines = data.removeprefix(b"\xef\xbb\xbf").splitlines()
+    lines = data.removeprefix(BOM).splitlines()
     rendered = [renderer.render(statement, lines) for statement in tree.body]
     return "\n".join(rendered).encode("utf-8", "surrogatepass")
 

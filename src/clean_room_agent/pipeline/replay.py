@@ -19,6 +19,7 @@ from clean_room_agent.pipeline.replay_differences import (
     call_difference,
     decision_difference,
     package_difference,
+    short,
 )
 from clean_room_agent.pipeline.search import OUT_OF_TIME
 from clean_room_agent.pipeline.templates import NAME as TIMED
@@ -271,7 +272,7 @@ def _compare_results(before: _Line, after: _Line, notes: list[str]) -> Divergenc
     ):
         for number, (one, two) in enumerate(zip(earlier, later, strict=False), start=1):
             if one != two:
-                details = (f"- {one[:400]}", f"+ {two[:400]}")
+                details = (short(f"- {one}"), short(f"+ {two}"))
                 return Divergence(f"{name} {number}", "is another one", details)
         if len(earlier) != len(later):
             what = f"{len(earlier)} were logged, {len(later)} in the replay"

@@ -87,7 +87,7 @@ def _fragment_difference(
     sign = "-" if longer is before else "+"
     content = _text(reader, extra.content_sha256).splitlines()[:MOST_LINES]
     what = f"{len(before)} fragments were logged, {len(after)} in the replay"
-    return what, tuple(_short(f"{sign} {line}") for line in content)
+    return what, tuple(short(f"{sign} {line}") for line in content)
 
 
 def _text(reader: RawReader, sha256: str) -> str:
@@ -96,10 +96,11 @@ def _text(reader: RawReader, sha256: str) -> str:
 
 def _diff(before: str, after: str) -> tuple[str, ...]:
     lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=1))
-    changed = [_short(line) for line in lines[2:]]
+    changed = [short(line) for line in lines[2:]]
     more = len(changed) - MOST_LINES
     return (*changed[:MOST_LINES], *([f"... and {more} lines more"] if more > 0 else []))
 
 
-def _short(line: str) -> str:
+def short(line: str) -> str:
+    """Return a line of a difference; a longer one ends with dots."""
     return line if len(line) <= MOST_CHARACTERS else line[:MOST_CHARACTERS] + "..."

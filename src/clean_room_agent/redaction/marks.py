@@ -56,10 +56,11 @@ class Redactor:
             return text
         try:
             document = json.loads(text)
+            clean = self._strings(document)
+            return self._json(clean) if suspicious or clean != document else text
         except (ValueError, RecursionError):
+            # No JSON, or nested deeper than can be walked: it is redacted as plain text.
             return self.text(text)
-        clean = self._strings(document)
-        return self._json(clean) if suspicious or clean != document else text
 
     def blob(self, data: bytes) -> bytes:
         """Return bytes that may be kept as a blob: a JSON document stays one."""

@@ -11,7 +11,7 @@ exists; links come last and only when they cannot lead out of the destination.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from clean_room_agent.repo.objects import (
     read_tree,
 )
 from clean_room_agent.repo.shadow import Shadow
-from clean_room_agent.repo.working import WorkingTree, reason_for
+from clean_room_agent.repo.working import MAX_DEPTH, WorkingTree, reason_for
 
 _BATCH_BYTES = 32 << 20
 _MAX_BLOB_BYTES = 1 << 29
@@ -48,9 +48,10 @@ def write_tree(shadow: Shadow, commit: CommitId, destination: Path) -> Written:
     """Write every file of `commit` below `destination`, which exists and holds no such path.
 
     Raises:
-        RepositoryError: an object is missing, or a file cannot be written.
+        RepositoryError: an object is missing, a path is too deep, or a file cannot be written.
     """
     entries = read_tree(shadow, commit, sizes=True)
+    _refuse_depth(entries, commit)
     skipped: list[SkippedFile] = []
     plain: dict[str, TreeEntry] = {}
     links: dict[str, TreeEntry] = {}
@@ -76,6 +77,17 @@ def write_tree(shadow: Shadow, commit: CommitId, destination: Path) -> Written:
             f"cannot write the files of {commit}: {error.strerror}", where=str(destination)
         ) from error
     return Written(len(plain), tuple(pointers), tuple(skipped))
+
+
+def _refuse_depth(paths: Iterable[str], commit: CommitId) -> None:
+    """Refuse what could be made but neither walked nor removed again."""
+    deepest = max(paths, key=lambda path: path.count("/"), default="")
+    if deepest.count("/") > MAX_DEPTH:
+        raise RepositoryError(
+            f"{commit} holds a path deeper than {MAX_DEPTH} directories; it is not written out",
+            where=f"{deepest[:80]}...",
+            hint="solving needs a copy of the whole commit; move that file up",
+        )
 
 
 def _refusal(path: str, entry: TreeEntry) -> str:

@@ -24,7 +24,7 @@ from clean_room_agent.repo.objects import (
 )
 from clean_room_agent.repo.safe_read import kind_of, open_regular, read_handle
 
-_MAX_DEPTH = 200
+MAX_DEPTH = 200
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _COMPARE_LIMIT_BYTES = 1 << 31
 
@@ -65,7 +65,7 @@ class WorkingTree:
             OSError: it is absent, beyond a link, or deeper than 200 levels.
         """
         parts = path.split("/") if path else []
-        if len(parts) > _MAX_DEPTH:
+        if len(parts) > MAX_DEPTH:
             raise OSError(errno.ENAMETOOLONG, "too deep")
         same = 0
         while same < min(len(parts), len(self._names)) and parts[same] == self._names[same]:

@@ -10,12 +10,12 @@ all; lists are cut by a stated `Cap` and say how many they leave out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from clean_room_agent.prompts.framing import json_line
 from clean_room_agent.records.code import Span, SymbolKind
 from clean_room_agent.records.context import Candidate, Signal
-from clean_room_agent.redaction import why_withheld
+from clean_room_agent.redaction import for_prompt, why_withheld
 from clean_room_agent.retrieval.cap import Cap
 from clean_room_agent.retrieval.precision.units import HEADER
 from clean_room_agent.retrieval.sources import Sources
@@ -30,6 +30,17 @@ DESCRIPTION_CHARACTERS = 500
 DEFINES = Cap(24, "by place in the file", "one line for each file")
 SIGNALS = Cap(5, "by contribution", "one line for each candidate")
 _LISTED = frozenset(SymbolKind) - {SymbolKind.VARIABLE, SymbolKind.MODULE}
+
+
+def listed(fields: Mapping[str, object]) -> bytes:
+    """Spell a listing as one line; a reason may name a file whose name no model may see."""
+    return json_line({name: _clean(value) for name, value in fields.items()})
+
+
+def _clean(value: object) -> object:
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    return for_prompt(value) if isinstance(value, str) else value
 
 
 def no_description(_candidate: Candidate) -> str:
@@ -59,7 +70,7 @@ class Listings:
         if described:
             fields["about"] = described
         fields["found_by"] = _told(candidate.signals)
-        return json_line(fields)
+        return listed(fields)
 
     def _file(self, file: FileRow) -> dict[str, object]:
         rows = self._rows(file)

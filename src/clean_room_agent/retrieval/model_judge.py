@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 from clean_room_agent.llm.answers import Typed, ask_typed, ask_typed_many
 from clean_room_agent.llm.client import Call, ModelClient
-from clean_room_agent.prompts.framing import json_line
 from clean_room_agent.prompts.judging import FILES_TEMPLATE, ITEMS_TEMPLATE, PRIORITY_TEMPLATE
 from clean_room_agent.records.calls import CallStage
 from clean_room_agent.records.context import Candidate, Decision, Fragment, Verdict
@@ -30,6 +29,7 @@ from clean_room_agent.retrieval.judge import (
     identity,
     label,
 )
+from clean_room_agent.retrieval.listing import listed
 from clean_room_agent.retrieval.prompting import Desk, JudgedTask, Line, pack
 from clean_room_agent.retrieval.verdicts import (
     REASON_CHARACTERS,
@@ -223,7 +223,7 @@ def _item_line(item: Item) -> bytes:
     fields: dict[str, object] = {"path": item.candidate.path}
     if item.candidate.symbol:
         fields["symbol"] = item.candidate.symbol
-    return json_line(fields | {"tokens": item.tokens, "chosen_for": item.reason})
+    return listed(fields | {"tokens": item.tokens, "chosen_for": item.reason})
 
 
 def _priority(found: Typed[ImportanceOrder], items: Sequence[Item]) -> Priority:

@@ -9,6 +9,7 @@ as one, by a recorded decision, and nothing of it reaches a prompt that asks a m
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from clean_room_agent.records.code import BlobId
@@ -56,6 +57,10 @@ class Withholding:
 
     def _reason(self, candidate: Candidate) -> str:
         key = (candidate.path, candidate.blob_id)
+        name = unshowable(os.fsencode(candidate.path))
+        if reason := name.why(0, len(name.data)):
+            # The path stands in the frame of every piece of the file.
+            return f"its name {reason.removesuffix(' at line 1')}"
         if key not in self._files:
             self._files[key] = unshowable(self._sources.read(*key))
         file, span = self._files[key], candidate.span

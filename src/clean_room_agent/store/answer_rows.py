@@ -1,6 +1,6 @@
 """How checked answers become rows, and rows records again. Row and record in one place.
 
-Takes: an `Appender` and records; rows in the order of the SELECT beside it.
+Takes: an `Appender` and records; rows in the order of the SELECT beside it. Gives: rows; records.
 Does not know: who asked, or how an answer was checked.
 """
 

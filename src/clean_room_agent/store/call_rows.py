@@ -1,12 +1,13 @@
 """How calls of models become rows, and rows records again. Row and record in one place.
 
-Takes: an `Appender` and records; rows in the order of the SELECT beside it.
+Takes: an `Appender` and records; rows in the order of the SELECT beside it. Gives: rows; records.
 Does not know: who calls, or what an answer means.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from clean_room_agent.records.calls import (
@@ -17,13 +18,14 @@ from clean_room_agent.records.calls import (
     ModelRequest,
     ReplyStatus,
     Role,
+    Sampling,
 )
 from clean_room_agent.records.context import Fragment
 from clean_room_agent.records.log import LoggedFragment
 from clean_room_agent.records.task import RunId, TaskId
 from clean_room_agent.store.append import Appender
 from clean_room_agent.store.package_rows import fragment_of, fragment_row
-from clean_room_agent.store.values import from_json, json_text, now_text, text
+from clean_room_agent.store.values import json_text, mapping_from_json, now_text, text
 
 REQUESTS = (
     "SELECT seq, request_id, run_id, task_id, stage, role, package_id, choice, prompt_sha256,"
@@ -114,13 +116,26 @@ def request_of(row: Sequence[Any]) -> LoggedRequest:
         stage=CallStage(stage),
         role=Role(role),
         package_id=package_id,
-        choice=from_json(choice),
+        choice=_choice_of(choice),
         prompt_sha256=prompt_sha256,
         schema_sha256=schema_sha256,
         tokens=tokens,
         counter=counter,
         at=at,
     )
+
+
+def _choice_of(column: str) -> Mapping[str, object]:
+    """Parse a choice of a model; every reader may rely on these of its fields.
+
+    Raises: TypeError: one is missing.
+    """
+    choice = mapping_from_json(column)
+    sampling = choice.get("sampling")
+    sampled = isinstance(sampling, dict) and {f.name for f in fields(Sampling)} <= set(sampling)
+    if not sampled or not {"backend", "base_url", "model", "adapter"} <= set(choice):
+        raise TypeError("a request names no whole choice of a model")
+    return choice
 
 
 def reply_of(read_blob: Callable[[str], bytes], row: Sequence[Any]) -> LoggedReply:

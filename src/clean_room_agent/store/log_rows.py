@@ -41,7 +41,7 @@ from clean_room_agent.records.log import (
     WorktreeEvent,
 )
 from clean_room_agent.records.task import Mode, RunId, Task, TaskId, TestCommand
-from clean_room_agent.store.values import from_json, path_text
+from clean_room_agent.store.values import from_json, mapping_from_json, path_text
 
 Row = Sequence[Any]
 ReadBlob = Callable[[str], bytes]
@@ -87,7 +87,7 @@ def run_of(row: Row) -> LoggedRun:
         RunId(run_id),
         verb,
         tuple(from_json(arguments)),
-        from_json(config),
+        mapping_from_json(config),
         version,
         pid,
         started_at,
@@ -95,14 +95,14 @@ def run_of(row: Row) -> LoggedRun:
     status, exit_code, summary, ended_at = ended
     if status is None:
         return LoggedRun(seq, run, None)
-    end = RunEnd(run.run_id, status, exit_code, from_json(summary), ended_at)
+    end = RunEnd(run.run_id, status, exit_code, mapping_from_json(summary), ended_at)
     return LoggedRun(seq, run, end)
 
 
 def event_of(row: Row) -> Event:
     """Rebuild an event."""
     run_id, kind, data, level, task_id, at = row
-    return Event(RunId(run_id), kind, from_json(data), EventLevel(level), task_id, at)
+    return Event(RunId(run_id), kind, mapping_from_json(data), EventLevel(level), task_id, at)
 
 
 def index_run_of(row: Row) -> LoggedIndexRun:

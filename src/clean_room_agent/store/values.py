@@ -47,6 +47,17 @@ def from_json(value: str) -> Any:
     return json.loads(value)
 
 
+def mapping_from_json(value: str) -> Mapping[str, Any]:
+    """Parse a JSON column that holds an object.
+
+    Raises: TypeError: it holds something else.
+    """
+    found = from_json(value)
+    if not isinstance(found, dict):
+        raise TypeError("a JSON column holds no object")
+    return found
+
+
 def plain(value: object) -> object:
     """Turn records, mappings and sequences into what JSON knows; sets are sorted."""
     if isinstance(value, str | int | float | bool) or value is None:

@@ -20,10 +20,10 @@ def test_each_backend_over_http_is_opened_by_its_name(backend: str) -> None:
     transport.close()
 
 
-def test_only_ollama_has_an_address_of_its_own() -> None:
-    assert open_transport("ollama", "").name == "ollama"
-    with pytest.raises(ConfigError):
-        open_transport("vllm", "")
+@pytest.mark.parametrize("backend", TRANSPORTS)
+def test_a_backend_over_http_needs_an_address(backend: str) -> None:
+    with pytest.raises(ConfigError, match="http"):
+        open_transport(backend, "")
 
 
 @pytest.mark.reliability(90)

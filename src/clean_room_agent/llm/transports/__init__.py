@@ -26,10 +26,10 @@ _EXTRAS = {
 def open_transport(
     backend: str, base_url: str, *, api_key: str = "", allowed_hosts: tuple[str, ...] = ()
 ) -> Transport:
-    """Open a backend; an empty URL means Ollama's own address, for Ollama only.
+    """Open a backend; `base_url` says nothing to one in this process.
 
-    Raises: ConfigError for an unknown backend, a server that may not be called, a key that no
-    header can carry, or a missing extra.
+    Raises: ConfigError for an unknown backend, an address that is missing or may not be called, a
+    key that no header can carry, or a missing extra.
     """
     if backend in _OVER_HTTP:
         return _open_http(backend, base_url, api_key, allowed_hosts)
@@ -45,11 +45,9 @@ def _open_http(
     backend: str, base_url: str, api_key: str, allowed_hosts: tuple[str, ...]
 ) -> Transport:
     if backend == "ollama":
-        from clean_room_agent.llm.transports.ollama import DEFAULT_BASE_URL, OllamaTransport
+        from clean_room_agent.llm.transports.ollama import OllamaTransport
 
-        return OllamaTransport(
-            base_url or DEFAULT_BASE_URL, api_key=api_key, allowed_hosts=allowed_hosts
-        )
+        return OllamaTransport(base_url, api_key=api_key, allowed_hosts=allowed_hosts)
     if backend == "vllm":
         from clean_room_agent.llm.transports.vllm import VllmTransport
 

@@ -19,6 +19,8 @@ from clean_room_agent.records.spelling import one_line
 
 EXCERPT_CHARACTERS = 300
 MAX_RETRY_AFTER_SECONDS = 86_400.0
+# No server counts so many tokens; what is larger could not be added up and logged as a number.
+MOST_COUNT = 10**12
 _OVER_CONTEXT_CODE = re.compile(r"exceed_context_size|context_length_exceeded")
 _OVER_CONTEXT = re.compile(
     r"exceeds? (the |model'?s? )*(available |maximum )*context"
@@ -118,7 +120,7 @@ def count_of(fields: Mapping[str, object], name: str) -> int | None:
     value = fields.get(name)
     if value is None:
         return None
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_COUNT:
         raise garbage(f'"{name}" that is not a count')
     return value
 

@@ -32,7 +32,6 @@ from clean_room_agent.llm.transports.http import ASK_SECONDS, HttpTransport, Wat
 from clean_room_agent.llm.wire import Chunk, Final, ServedModel, TransportError, WireRequest
 from clean_room_agent.records.calls import ReplyStatus
 
-DEFAULT_BASE_URL = "http://127.0.0.1:11434"
 # A task pauses for tests between two calls; loading a model again would cost more than the pause.
 KEEP_ALIVE = "10m"
 # A tag can be pulled anew while we run. The list is one small request, but the server reads its

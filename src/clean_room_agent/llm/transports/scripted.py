@@ -112,11 +112,6 @@ class RecordedTransport:
     def name(self) -> str:
         return f"recorded+{self._live.name}" if self._live else "recorded"
 
-    @property
-    def unused(self) -> int:
-        """Logged answers that nothing asked for."""
-        return sum(len(queue) for queue in self._answers.values())
-
     def stream(self, request: WireRequest, cancel: threading.Event) -> Iterator[Chunk]:
         sha256 = wire_sha256(request.prompt)
         key = (request.model, request.adapter, request.sampling.seed, sha256)

@@ -12,8 +12,6 @@ import ast
 from clean_room_agent.repair.catalogue.template import Draft, Site
 from clean_room_agent.repair.source import FunctionNode
 
-_COMPOUND = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.AsyncFor, ast.AsyncWith)
-
 
 def is_movable(site: Site, statement: ast.stmt) -> bool:
     """Whether line edits around the statement are safe: in a function, on lines of its own."""

@@ -1,4 +1,7 @@
-"""Names that both sides of a sandbox agree on."""
+"""Names that both sides of a sandbox agree on.
+
+Takes: nothing. Gives: paths and one variable. Does not know: what lies there.
+"""
 
 from __future__ import annotations
 

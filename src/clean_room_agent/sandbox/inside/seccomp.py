@@ -1,8 +1,8 @@
 """The list of system calls a sandboxed program may not make, and the filter that says so.
 
 Takes: the machine name. Gives: a BPF program, or None where the machine is unknown (the sandbox
-then says so in its matrix). Does not guard: calls that are allowed; the namespaces, the mounts
-and the missing capabilities are the first wall, this is the second.
+then says so in its matrix). Does not know: who is filtered. Does not guard: calls that are
+allowed; namespaces, mounts and missing capabilities are the first wall, this is the second.
 """
 
 from __future__ import annotations
