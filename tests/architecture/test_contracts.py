@@ -14,7 +14,19 @@ SOURCE = ROOT / "src" / "clean_room_agent"
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 60
 VERBS = [
-    *("init", "index", "models", "enrich", "context", "ask", "chat", "plan", "solve", "resume"),
+    *(
+        "init",
+        "index",
+        "models",
+        "enrich",
+        "search",
+        "context",
+        "ask",
+        "chat",
+        "plan",
+        "solve",
+        "resume",
+    ),
     *("apply", "undo", "runs", "trace", "why", "replay", "verify", "doctor", "gc", "help"),
 ]
 

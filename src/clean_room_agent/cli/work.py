@@ -25,6 +25,32 @@ from clean_room_agent.cli.options import (
 
 @app.command(
     epilog=examples(
+        'cra search "where are totals rounded"',
+        "cra search parse_date --top-k 5 --filter path=src/ --filter tests=no --json",
+    )
+)
+def search(
+    query: Annotated[str, typer.Argument(help="Words, names, or an error message.")],
+    top_k: Annotated[int, typer.Option("--top-k", min=1, max=500, help="Chunks at most.")] = 10,
+    filters: Annotated[
+        list[str] | None,
+        typer.Option("--filter", help="path=PREFIX, language=NAME or tests=no (repeatable)."),
+    ] = None,
+    text: Annotated[bool, typer.Option("--text", help="Print the chunks themselves.")] = False,
+    repo: Repo = HERE,
+    json_output: Json = False,
+    override: Override = None,
+    quiet: Quiet = False,
+) -> None:
+    """Rank chunks of the index for a query: path, lines, chunk id, score. Asks no model."""
+    from clean_room_agent.commands import search as command
+
+    request = command.SearchRequest(query, top_k, tuple(filters or ()), text)
+    command.search(open_invocation(repo, json_output, override, quiet), request)
+
+
+@app.command(
+    epilog=examples(
         'cra context "rounding is wrong in invoice totals"', "cra context --file issue.md --json"
     )
 )

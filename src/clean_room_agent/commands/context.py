@@ -15,7 +15,7 @@ from clean_room_agent.commands.output import Output
 from clean_room_agent.commands.task_room import open_room
 from clean_room_agent.errors import UsageError
 from clean_room_agent.pipeline.package import BuiltPackage, build_package
-from clean_room_agent.records.context import Decision, FragmentKind, Verdict
+from clean_room_agent.records.context import Candidate, Decision, FragmentKind, Verdict
 from clean_room_agent.records.spelling import one_line
 from clean_room_agent.records.task import Mode, Task, TaskId
 from clean_room_agent.redaction import for_prompt
@@ -114,9 +114,14 @@ def _print_excluded(output: Output, decisions: tuple[Decision, ...], view: Conte
 
 def reasons(decision: Decision) -> str:
     """Return the score of a decision and its strongest signals in one line."""
-    signals = sorted(decision.candidate.signals, key=lambda s: (-abs(s.contribution), s.name))
+    return reasons_of(decision.candidate) or decision.reason
+
+
+def reasons_of(candidate: Candidate) -> str:
+    """Return a score and its strongest signals in one line; "" where nothing spoke."""
+    signals = sorted(candidate.signals, key=lambda s: (-abs(s.contribution), s.name))
     told = [f"{s.name} {s.contribution:+.2f}" for s in signals[:SIGNALS_SHOWN]]
-    return f"score {decision.candidate.score:.2f} = {', '.join(told)}" if told else decision.reason
+    return f"score {candidate.score:.2f} = {', '.join(told)}" if told else ""
 
 
 def _document(task: Task, built: BuiltPackage, view: ContextView) -> dict[str, object]:
