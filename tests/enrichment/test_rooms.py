@@ -109,6 +109,19 @@ def test_a_file_that_does_not_fit_is_shown_as_whole_headers_as_they_stand_in_it(
     assert package.tokens <= package.budget_tokens
 
 
+def test_docstrings_leave_before_headers_do(tmp_path: Path) -> None:
+    told = "x" * 4000
+    text = f'class Worker:\n    """{told}"""\n\n    def run(self):\n        """{told}"""\n'
+    made = build_curated(tmp_path, {"told.py": text})
+    package = room_of(made, "told.py", 1200)
+    assert isinstance(package, ContextPackage)
+    pieces = [f.content for f in package.fragments if f.kind is FragmentKind.CODE]
+    assert [piece.split()[-1] for piece in pieces] == [b"Worker", b"run"]
+    # The control: where there is room, the docstrings are shown.
+    whole = room_of(made, "told.py", 8800)
+    assert isinstance(whole, ContextPackage) and whole.tokens > 1200
+
+
 def test_a_file_whose_outline_does_not_fit_is_left_out_with_the_reason(
     curated: CuratedRepo,
 ) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 
 from clean_room_agent.errors import EditError
 from clean_room_agent.execute.blocks import BEYOND_ASKED, MOST_EDITS, MOST_NEW_FILES
+from clean_room_agent.execute.edits import SearchReplace, resolve_block
 from clean_room_agent.execute.implement import Proposal, propose_edit
 from clean_room_agent.execute.paths import MAX_PATH_DEPTH, check_path
 from tests.execute.support import material_of, room
@@ -72,3 +75,29 @@ def test_control_such_a_path_can_be_made_but_not_removed(tmp_path: Path) -> None
         place = handle
         os.rmdir("a", dir_fd=place)
     os.close(handle)
+
+
+def large(lines: int) -> bytes:
+    text = "".join(f"    return amount_{n} + {n}  # share {n} of the total\n" for n in range(lines))
+    return text.encode()
+
+
+@pytest.mark.reliability(86)
+def test_an_answer_full_of_wrong_blocks_for_a_large_file_is_answered_soon() -> None:
+    content, started = large(20_000), time.process_time()
+    for number in range(1, MOST_EDITS + 1):
+        wrong = f"    return amount_{number}7 - {number}7  # share {number}7 of the totl\n".encode()
+        with pytest.raises(EditError) as caught:
+            resolve_block(SearchReplace("large.py", wrong, b""), content)
+        assert f"return amount_{number}7 +" in caught.value.hint
+    assert time.process_time() - started < 10
+
+
+def test_control_comparing_every_line_would_take_minutes() -> None:
+    """Negative control: one such block against a hundredth of the lines, extrapolated."""
+    lines, started = large(200).decode().splitlines(), time.process_time()
+    wanted = "    return amount_77 - 77  # share 77 of the totl"
+    assert difflib.get_close_matches(wanted, lines, n=2, cutoff=0.5)
+    for _ in range(4):
+        difflib.get_close_matches(wanted, lines, n=2, cutoff=0.5)
+    assert (time.process_time() - started) / 5 * 100 * 10 * MOST_EDITS > 60

@@ -71,6 +71,13 @@ def test_a_budget_that_no_file_fits_in_is_code_5(journey: Journey) -> None:
     assert server.chats == []
 
 
+def test_files_that_can_never_be_described_are_no_failure(journey: Journey) -> None:
+    with serve(say) as server:
+        done = journey.cra("enrich", *settings(server), "-c", "budget.context_tokens=40")
+    assert done.code == 0, done.stdout
+    assert "what remains cannot be described, for the reasons above" in done.stdout
+
+
 def test_a_killed_run_loses_at_most_the_file_it_was_at(journey: Journey) -> None:
     with serve(say) as server:
         fault = {"CRA_FAULT": "raw.append.acknowledged:11:kill"}

@@ -17,7 +17,7 @@ from tests.support.canaries import canaries
 from tests.support.journey import BUGGY, FIXED, TASK, TESTS, Journey, new_journey
 from tests.support.model_server import Answer, ModelServer
 from tests.support.payloads import control
-from tests.support.scripted_models import Competent, prompt_of, stage_of
+from tests.support.scripted_models import Competent, prompt_of, schema_of, stage_of
 
 TOKEN = control("im_end")
 SECRET = next(canary.secret for canary in canaries(5) if canary.kind == "github-token")
@@ -45,6 +45,9 @@ def talkative(*names: str) -> Any:
     asked = []
 
     def answer(request: dict[str, Any]) -> Answer:
+        if stage_of(request) == "judge":
+            yes = {"reason": "needed", "verdict": "include"}
+            return Answer(json.dumps(dict.fromkeys(schema_of(request)["properties"], yes)))
         if stage_of(request) != "implement":
             return good(request)
         asked.append(request)

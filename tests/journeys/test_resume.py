@@ -165,8 +165,28 @@ def test_a_server_that_fails_in_the_middle_costs_an_exit_code_and_no_answer(
         assert f"cra resume {runs(journey)[0]}" in failed.stderr
         done = journey.cra("resume")
     assert done.code == 0
-    assert "3 of 3 answered calls were reused" in done.stdout
+    assert "3 of 3 answered calls reused" in done.stdout
+    assert f"with the settings of that run; ollama at {server.base_url}" in done.stderr
     assert asked(server) == Counter({"analysis": 1, "judge": 2, "plan": 2})
+
+
+def test_an_interruption_names_how_to_go_on(journey: Journey) -> None:
+    with (
+        serve(Money(hook=hang_at("plan", 0))) as server,
+        working(journey, *PLAN, *settings(server)) as process,
+    ):
+        wait_for(lambda: asked(server)["plan"] >= 1, process)
+        process.send_signal(signal.SIGINT)
+        told = process.communicate(timeout=60)[1].decode()
+    assert f"next:  cra resume {runs(journey)[0]}" in told
+
+
+def test_a_resume_that_never_got_to_ask_claims_no_reuse(journey: Journey) -> None:
+    with serve(Money(hook=hang_at("plan", 0))) as server:
+        stop_in_call(journey, server, (*PLAN, *settings(server)), "plan", 1)
+    done = journey.cra("resume", "-c", 'models.base_url="http://models.example:1"')
+    assert done.code == 3 and "reused" not in done.stdout
+    assert "; -c models.base_url=" in done.stderr
 
 
 def test_a_server_at_another_address_takes_over(journey: Journey) -> None:

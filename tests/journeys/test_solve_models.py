@@ -201,5 +201,5 @@ def test_both_generators_stand_side_by_side_on_the_terminal(tmp_path: Path) -> N
         done = journey.cra("solve", TASK, "--test", "pytest -q")
         assert done.code == 0, done.stderr
         assert "solved by templates" in done.stdout
-        assert "tried (llm): 1 attempts, 3 turns" in done.stdout
+        assert "tried (llm): 1 attempt, 3 turns" in done.stdout
         assert "tried (templates): " in done.stdout

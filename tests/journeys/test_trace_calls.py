@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -54,6 +55,22 @@ def prompt_of(journey: Journey, request_id: str, option: str = "--prompt") -> by
         cwd=journey.root, env=journey.environment(), capture_output=True, check=True,
     )  # fmt: skip
     return done.stdout
+
+
+def test_prompt_and_answer_together_are_told_apart(logged: Journey, traced: Document) -> None:
+    call = traced["calls"][-1]["request_id"]
+    prompt, answer = prompt_of(logged, call), prompt_of(logged, call, "--answer")
+    both = logged.cra("trace", call, "--prompt", "--answer").stdout
+    assert both.startswith(f"--- prompt of {call}: {len(prompt):,} bytes\n{prompt.decode()}")
+    assert f"--- answer of {call}: {len(answer):,} bytes\n{answer.decode()}" in both
+
+
+def test_every_id_that_is_printed_can_be_traced(logged: Journey, traced: Document) -> None:
+    told = logged.cra("trace", "last").stdout
+    printed = set(re.findall(r"\b[a-z]-\d{8}-\w+", told)) - {traced["run"]["run_id"]}
+    assert {word[0] for word in printed} >= set("takpq")
+    for word in printed:
+        assert logged.ok("trace", word)
 
 
 def has_row(journey: Journey, table: str, column: str, value: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,11 @@ def test_a_missing_model_names_the_lines_to_add(tmp_path: Path, override: str, p
     router = Router(model_config(tmp_path, override))
     with pytest.raises(ConfigError, match=place) as raised:
         router.choose(CallStage.IMPLEMENT)
-    assert '[coding] | model = "qwen2.5-coder:3b"' in raised.value.hint
+    hint = raised.value.hint
+    assert '[coding]\nmodel = "qwen2.5-coder:3b"' in hint
+    # What is set already is not told to be set.
+    assert ("backend" in hint) == ("backend" in override)
+    tomllib.loads(hint.split("\n", 1)[1])
 
 
 def test_a_backend_without_a_known_address_asks_for_one(tmp_path: Path) -> None:

@@ -61,9 +61,16 @@ def claims(*said: tuple[str, Sequence[tuple[str, int, int]]]) -> str:
 
 @contextmanager
 def open_test_room(
-    root: Path, say: Say | None, *overrides: str, notes: list[str] | None = None
+    root: Path,
+    say: Say | None,
+    *overrides: str,
+    notes: list[str] | None = None,
+    judges_agree: bool = True,
 ) -> Iterator[TaskRoom]:
-    """Index `root` and open its room; `say` None is the model-free mode."""
+    """Index `root` and open its room; `say` None is the model-free mode.
+
+    Unless `judges_agree`, every call is answered by `say`.
+    """
     chosen = MODEL if say is not None else ('models.backend="none"',)
     config = load_config(root, overrides=(*chosen, *overrides), environment={}).config
     repository = open_repository(root)
@@ -73,7 +80,8 @@ def open_test_room(
         raw.append_run(Run(run_id, "ask", (), {}, "0", 1))
         models = None
         if say is not None:
-            room = ModelRoom(Router(config), ScriptedTransport(judging(say)), lambda model: ())
+            hears = judging(say) if judges_agree else say
+            room = ModelRoom(Router(config), ScriptedTransport(hears), lambda model: ())
             models = ModelClient(room, raw, run_id)
         yield TaskRoom(
             repository,

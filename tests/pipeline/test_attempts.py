@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -202,6 +204,50 @@ def test_both_generators_are_compared_and_equal_patches_are_one(bench: Bench) ->
     assert len(same) == 1
     assert same[0].score["generators"] == ["llm", "templates"]
     assert same[0].score["votes"] == 2
+
+
+def test_the_later_generator_is_bounded_only_behind_a_patch_that_passes(tmp_path: Path) -> None:
+    seconds = []
+    for name, script in (("good", Script([GOOD])), ("bad", Script([WRONG]))):
+        bench = Bench(tmp_path / name)
+        bench.solve(script, "attempts.attempts=1", "attempts.steps=1", "solve.seconds=20",
+                    "solve.tie_break_seconds=0.5")  # fmt: skip
+        seconds.append([a.limits["seconds"] for a in bench.attempts()][1])
+    assert seconds == [0.5, 20.0]
+
+
+def _lets_nothing_in(script: Script) -> Callable[[WireRequest], str]:
+    def answer(request: WireRequest) -> str:
+        said = script(request)
+        names = dict(request.schema or {})["properties"]
+        if not all(name.startswith("c") and name[1:].isdigit() for name in names):
+            return said
+        return json.dumps({n: {"reason": "unrelated", "verdict": "exclude"} for n in names})
+
+    return answer
+
+
+def test_an_empty_room_is_not_asked_about(bench: Bench) -> None:
+    script = Script([GOOD])
+    ended = bench.solve(_lets_nothing_in(script), LLM)
+    assert (ended.code, ended.document["status"]) == (1, "not_solved")
+    # One attempt and no turn: the others would begin in the same room.
+    assert bench.endings() == ["empty_room"]
+    assert (ended.document["attempts"], ended.document["turns"]) == (1, 0)
+    assert "implement" not in script.seen
+    assert "the room is empty" in ended.document["reason"]
+    assert "none was let in" in ended.document["reason"]
+    assert "cra why" in ended.document["reason"]
+
+
+def test_an_empty_room_gets_no_plan(bench: Bench) -> None:
+    script = Script([GOOD])
+    ended = bench.plan(_lets_nothing_in(script))
+    assert (ended.code, ended.document["status"]) == (1, "no_plan")
+    assert "plan" not in script.seen
+    assert "none was let in" in ended.document["reason"]
+    assert bench.plan(script).code == 0
+    assert script.seen["plan"] == 1
 
 
 HELPER = "def clamp(value):\n    return value + 1\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from clean_room_agent.commands.index import refresh_index
 from clean_room_agent.commands.invocation import Invocation, recorded_run
 from clean_room_agent.commands.task_room import open_room
+from clean_room_agent.config import Config
 from clean_room_agent.llm.transports.scripted import ScriptedTransport
 from clean_room_agent.pipeline.attempts import ModelGenerator
 from clean_room_agent.pipeline.doors import Generated, Localiser, PatchGenerator, Selector
@@ -69,7 +70,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with ExitStack() as stack:
         run = stack.enter_context(recorded_run(invocation, "solve", []))
         refresh_index(invocation)
-        room = stack.enter_context(open_room(invocation, run))
+        room = stack.enter_context(open_room(invocation, run, ()))
         base = read_base(invocation.repository, DirtyPolicy.INCLUDE)
         command = TestCommand(("pytest", "-q"), Path(sys.executable), ("-q",))
         task = Task(TaskId(new_id("t")), run.run_id, Mode.SOLVE, TASK, base.commit, command)
@@ -135,6 +136,41 @@ def test_a_generator_returns_what_passes_and_leaves_the_tree_as_it_was(
         assert logged[plausible.attempt_id].generator == name
         assert try_change(stage.ground, plausible.candidate.replacements).holds
     assert (stage.ground.tree / "money.py").read_text() == BUGGY
+
+
+@pytest.mark.parametrize(("already", "seconds"), [(0, 10.0), (2, 0.5)])
+def test_templates_behind_a_patch_only_compare(stage: Stage, already: int, seconds: float) -> None:
+    told: list[str] = []
+    room = replace(
+        stage.ground.room,
+        progress=lambda _phase, _done, _total, detail: told.append(detail),
+        config=_with_tie_break(stage.ground.room.config, 0.5),
+    )
+    templates = TemplatesGenerator(replace(stage.ground, room=room))
+    pointers = LOCALISERS["spectrum"](stage).locate(stage.ground.task)
+    found = templates.generate(pointers, stage.ground.task, already)
+    with RawReader(stage.root) as reader:
+        attempt = reader.read_attempts(stage.ground.task.task_id)[-1]
+    assert attempt.limits["seconds"] == seconds
+    counted = [int(detail.split()[0]) for detail in told]
+    assert counted[0] in (already, already + 1)
+    assert counted[-1] == already + len(found.plausible)
+
+
+@pytest.mark.parametrize(("already", "seconds"), [(0, 1800.0), (1, 0.5)])
+def test_a_model_behind_a_patch_only_compares(stage: Stage, already: int, seconds: float) -> None:
+    room = replace(stage.ground.room, config=_with_tie_break(stage.ground.room.config, 0.5))
+    ground = replace(stage.ground, room=room)
+    model = ModelGenerator(ground, room.models, stage.package)  # type: ignore[arg-type]
+    pointers = LOCALISERS["package"](stage).locate(ground.task)
+    model.generate(pointers, ground.task, already)
+    with RawReader(stage.root) as reader:
+        attempt = reader.read_attempts(ground.task.task_id)[-1]
+    assert attempt.limits["seconds"] == seconds
+
+
+def _with_tie_break(config: Config, seconds: float) -> Config:
+    return replace(config, solve=replace(config.solve, tie_break_seconds=seconds))
 
 
 def test_templates_edit_only_where_they_are_pointed(stage: Stage) -> None:

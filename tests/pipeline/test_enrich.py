@@ -141,6 +141,28 @@ def test_the_budget_stops_it_before_it_is_passed_and_the_next_run_goes_on(repo: 
     assert [one.path for one in rest.described] == ["bank.py"] and rest.remaining == 0
 
 
+def test_a_file_without_room_in_the_budget_is_passed_over_for_a_smaller_later_one(
+    repo: GitRepo,
+) -> None:
+    body = "".join(f"    print({number})\n" for number in range(200))
+    repo.commit({"money.py": f"def share(total, people):\n{body}    return total // people\n"})
+    worst = describe(repo, "enrich.tokens=1").next_tokens
+    report = describe(repo, f"enrich.tokens={worst - 1}")
+    assert [one.path for one in report.described] == ["bank.py"]
+    ((path, reason),) = report.passed_over
+    assert path == "money.py" and f"{worst:,} tokens" in reason
+    assert report.next_tokens == worst
+
+
+def test_an_unusable_form_is_told_without_the_fields_of_the_schema(repo: GitRepo) -> None:
+    report = describe(repo, model=lambda request: '{"purpose": 1}')
+    assert len(report.unusable) == 2
+    for path, reason in report.unusable:
+        assert "was not in the form asked for (twice): cra trace q-" in reason
+        # The control: the log and --json have it in full.
+        assert "Field required" not in reason and "Field required" in report.details[path]
+
+
 def test_what_is_too_large_is_left_out_with_a_logged_reason(repo: GitRepo) -> None:
     report = describe(repo, "budget.context_tokens=40")
     assert not report.described and len(report.skipped) == 2

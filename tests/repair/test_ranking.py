@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
-from clean_room_agent.records.attempt import PatchCandidate, Spectrum
+from clean_room_agent.records.attempt import PatchCandidate, Replacement, Spectrum
 from clean_room_agent.repair import Evidence, propose, rank_plausible
 from tests.repair.planted import patched
 
@@ -24,6 +26,30 @@ def _pick(source: bytes, *wanted: bytes) -> list[PatchCandidate]:
         for c in propose({_PATH: source}, Spectrum(("t",), (), {_PATH: lines}))
     }
     return [found[text] for text in wanted]
+
+
+@pytest.mark.parametrize("plain", [b"len(xs)", b"len(xs) - 0"], ids=["against it", "as it was"])
+def test_a_neutral_constant_never_wins_against_the_plain_form(plain: bytes) -> None:
+    source = b"def count(xs):\n    return len(xs) - 1\n"
+    start = source.index(b"len(xs) - 1")
+
+    def candidate(name: str, text: bytes, prior: float) -> PatchCandidate:
+        edit = Replacement(_PATH, start, start + 11, text, hashlib.sha256(source).hexdigest())
+        return PatchCandidate((edit,), "literal", name, 2, 1.0, prior, name)
+
+    padded = candidate("padded", b"len(xs) + 0", 0.5)
+    clean = candidate("clean", plain, 0.001)
+    ranked = rank_plausible([padded, clean], {_PATH: source})
+    terms = {r.candidate.summary: r.terms for r in ranked}
+    assert "neutral_constant" in terms["padded"]
+    if plain == b"len(xs)":
+        assert ranked[0].candidate is clean
+        assert "neutral_constant" not in terms["clean"]
+        # Without the term it would win: it changes less, and constants are often wrong.
+        scores = {name: sum(t.values()) for name, t in terms.items()}
+        assert scores["padded"] - terms["padded"]["neutral_constant"] > scores["clean"]
+    else:
+        assert "neutral_constant" in terms["clean"]
 
 
 def test_the_score_is_the_sum_of_its_named_terms() -> None:

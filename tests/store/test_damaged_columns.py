@@ -37,7 +37,6 @@ def test_control_the_log_as_it_was_appended_is_read(repo: Path) -> None:
         "UPDATE model_requests SET choice = json_set(choice, '$.sampling', 7)",
         "UPDATE model_requests SET choice = json_remove(choice, '$.adapter')",
         "UPDATE runs SET config = '[]'",
-        "UPDATE events SET data = '3'",
     ],
 )
 def test_another_shape_is_a_damaged_row(repo: Path, statement: str) -> None:

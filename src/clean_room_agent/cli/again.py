@@ -44,7 +44,11 @@ def resume(
     override: Override = None,
     quiet: Quiet = False,
 ) -> None:
-    """Finish a run that was killed or whose model failed; what was answered is not asked again."""
+    """Finish a run that was killed or whose model failed; what was answered is not asked again.
+
+    The settings are those of that run, -c words included. How the server is reached (its address,
+    key and timeouts) is taken from now where it is configured now; -c here wins over both.
+    """
     from clean_room_agent.commands import resume as command
 
     invocation = open_invocation(repo, json_output, override, quiet)

@@ -46,7 +46,7 @@ def ask(
     from clean_room_agent.commands.context import task_text
 
     invocation = open_invocation(repo, json_output, override, quiet)
-    raise typer.Exit(command.ask(invocation, task_text(question, file), at=at))
+    raise typer.Exit(command.ask(invocation, task_text(question, file, "question"), at=at))
 
 
 @app.command(epilog=examples("cra chat", "cra chat --json < questions.txt"))

@@ -37,7 +37,7 @@ def runs(
 @app.command(epilog=examples("cra trace last", "cra trace q-20261120-ab12cd --prompt"))
 def trace(
     identifier: Annotated[
-        str, typer.Argument(help="Run, task, patch or call id, or 'last'.")
+        str, typer.Argument(help="Any id that cra prints (run, task, call, plan, ...), or 'last'.")
     ] = "last",
     prompt: Annotated[
         bool, typer.Option("--prompt", help="Print the exact prompt of one call.")

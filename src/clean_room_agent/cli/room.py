@@ -16,6 +16,7 @@ from clean_room_agent.cli.options import (
     Override,
     Quiet,
     Repo,
+    Root,
     app,
     config_app,
     examples,
@@ -95,8 +96,9 @@ def config_show(
 @app.command(name="help", epilog=examples("cra help exit-codes"))
 def help_topic(
     topic: Annotated[str, typer.Argument(help="exit-codes")] = "exit-codes",
+    json_output: Json = False,
 ) -> None:
     """Explain a topic."""
     from clean_room_agent.commands import help as command
 
-    command.help_topic(topic)
+    command.help_topic(topic, as_json=json_output or Root.json_output)

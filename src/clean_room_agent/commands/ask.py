@@ -18,9 +18,11 @@ from clean_room_agent.commands.task_room import open_room
 from clean_room_agent.pipeline.ask import Answered, Place, Question, answer_question
 from clean_room_agent.pipeline.at_commit import open_at, resolve_commit
 from clean_room_agent.pipeline.citations import CheckedCitation
+from clean_room_agent.pipeline.composition import asked_stages
 from clean_room_agent.pipeline.room import TaskRoom
 from clean_room_agent.records.answers import Claim
 from clean_room_agent.records.spelling import one_line
+from clean_room_agent.records.task import Mode
 
 PLACES_SHOWN = 8
 ABBREVIATED = 10
@@ -31,7 +33,11 @@ def ask(invocation: Invocation, text: str, *, at: str = "") -> int:
     """Answer, print, and return the exit code: 1 where no claim could be supported."""
     invocation.require_room()
     arguments = [text, "--at", at] if at else [text]
-    with recorded_run(invocation, "ask", arguments) as run, open_room(invocation, run) as room:
+    stages = asked_stages(Mode.ASK, invocation.settings.config)
+    with (
+        recorded_run(invocation, "ask", arguments) as run,
+        open_room(invocation, run, stages) as room,
+    ):
         with _question(invocation, room, text, at) as (there, question):
             answered = answer_question(there, question)
         run.status, run.exit_code = outcome(answered)
@@ -95,11 +101,10 @@ def _print_places(output: Output, answered: Answered) -> None:
     left = len(answered.places) - PLACES_SHOWN
     if left > 0:
         output.line(f"  and {left} more by score; see --json")
-    if not answered.places:
-        output.line(
-            "  no code was shown: none was found, the judge kept none, or the room is too small;"
-        )
-        output.line("  the reasons: cra why PATH --task last")
+    if not answered.places and not answered.has_model:
+        # With a model it was said above.
+        gone = "what was shown is not there any more"
+        output.line(f"  no code was shown: {one_line(answered.fault or gone)}")
 
 
 def place_of(cited: CheckedCitation) -> str:
@@ -141,6 +146,7 @@ def answer_document(answered: Answered) -> dict[str, object]:
             for claim in answered.refused
         ],
         "fault": answered.fault,
+        "detail": answered.detail,
         "places": [_place_document(place) for place in answered.places],
         "tokens": package.tokens,
         "warnings": [warning for stage in package.stages for warning in stage.warnings],

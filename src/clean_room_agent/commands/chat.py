@@ -27,8 +27,10 @@ from clean_room_agent.errors import (
 )
 from clean_room_agent.llm.client import Usage
 from clean_room_agent.pipeline.ask import Answered, Question, answer_question, follow_up
+from clean_room_agent.pipeline.composition import asked_stages
 from clean_room_agent.records.context import Verdict
 from clean_room_agent.records.spelling import one_line
+from clean_room_agent.records.task import Mode
 
 PROMPT = "? "
 DECISIONS_SHOWN = 20
@@ -153,8 +155,9 @@ def _turn(state: _Chat, text: str) -> None:
     turn = replace(state.invocation)
     state.failed = None
     try:
-        refresh_index(turn)
-        with open_room(turn, state.run) as room:
+        stages = asked_stages(Mode.ASK, turn.settings.config)
+        with open_room(turn, state.run, stages) as room:
+            refresh_index(turn)
             try:
                 asked = follow_up(text, state.earlier, room.repository)
                 answered = answer_question(room, Question(asked, room.repository.head))

@@ -14,9 +14,10 @@ from clean_room_agent.commands.invocation import Invocation, recorded_run
 from clean_room_agent.commands.output import Output
 from clean_room_agent.commands.task_room import open_room
 from clean_room_agent.errors import UsageError
+from clean_room_agent.pipeline.composition import asked_stages
 from clean_room_agent.pipeline.package import BuiltPackage, build_package
 from clean_room_agent.records.context import Candidate, Decision, FragmentKind, Verdict
-from clean_room_agent.records.spelling import one_line
+from clean_room_agent.records.spelling import counted, one_line
 from clean_room_agent.records.task import Mode, Task, TaskId
 from clean_room_agent.redaction import for_prompt
 from clean_room_agent.store.raw import new_id
@@ -35,33 +36,44 @@ class ContextView:
     all_decisions: bool
 
 
-def task_text(argument: str, file: Path | None) -> str:
-    """Return the task from the argument, a file, or stdin for `-`.
+def task_text(argument: str, file: Path | None, what: str = "task") -> str:
+    """Return the task (or what else is asked for) from the argument, a file, or stdin for `-`.
 
     Raises:
         UsageError: it is given twice or not at all, empty, too long, or cannot be read.
     """
     if bool(argument) == (file is not None):
-        raise UsageError("give the task as one argument, or with --file", hint="see --help")
+        raise UsageError(f"give the {what} as one argument, or with --file", hint="see --help")
     try:
         if file is not None:
             text = file.read_text("utf-8")
         else:
             text = sys.stdin.read() if argument == "-" else argument
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the task cannot be read: {error}", where=str(file or "stdin")) from error
+        why = (error.strerror or "").lower() if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(
+            f"the {what} cannot be read: {why}",
+            where=str(file or "stdin"),
+            hint=f"--file takes a text file, from where you are; or give the {what} in quotes",
+        ) from error
     if not text.strip():
-        raise UsageError("the task is empty")
+        raise UsageError(f"the {what} is empty")
     if len(text.encode("utf-8", "surrogateescape")) > MAX_TASK_BYTES:
-        raise UsageError(f"the task is longer than {MAX_TASK_BYTES} bytes; nothing is cut silently")
+        raise UsageError(
+            f"the {what} is longer than {MAX_TASK_BYTES} bytes; nothing is cut silently"
+        )
     return text
 
 
 def context(invocation: Invocation, text: str, view: ContextView) -> None:
     """Refresh the index, build and log the package, print it."""
     invocation.require_room()
-    refresh_index(invocation)
-    with recorded_run(invocation, "context", [text]) as run, open_room(invocation, run) as room:
+    stages = asked_stages(Mode.CONTEXT, invocation.settings.config)
+    with (
+        recorded_run(invocation, "context", [text]) as run,
+        open_room(invocation, run, stages) as room,
+    ):
+        refresh_index(invocation)
         base = invocation.repository.head or ""
         task = Task(TaskId(new_id("t")), run.run_id, Mode.CONTEXT, for_prompt(text), base)
         run.raw.append_task(task)
@@ -78,7 +90,7 @@ def _print(output: Output, task: Task, built: BuiltPackage, view: ContextView) -
     package = built.package
     output.heading(
         f"{package.tokens:,} of {package.budget_tokens:,} tokens, "
-        f"{sum(f.kind is FragmentKind.CODE for f in package.fragments)} code fragments "
+        f"{counted(sum(f.kind is FragmentKind.CODE for f in package.fragments), 'code fragment')} "
         f"({package.counter})"
     )
     decisions = package.decisions

@@ -17,6 +17,7 @@ from pathlib import Path
 from clean_room_agent import __version__, shell
 from clean_room_agent.commands.invocation import Invocation
 from clean_room_agent.errors import CraError, RepositoryError, ShellError
+from clean_room_agent.records.spelling import counted
 
 LOW_DISK_BYTES = 1024**3
 MIN_GIT = (2, 31)
@@ -56,10 +57,13 @@ def doctor(invocation: Invocation) -> int:
     for finding in findings:
         invocation.output.line(f"{finding.level:4}  {finding.subject}: {finding.message}")
         if finding.hint:
-            invocation.output.line(f"      next: {finding.hint}")
+            first, *more = finding.hint.splitlines()
+            invocation.output.line(f"      next: {first}")
+            for line in more:
+                invocation.output.line(f"            {line}")
     failed = sum(f.level is Level.FAIL for f in findings)
     warned = sum(f.level is Level.WARN for f in findings)
-    invocation.output.line(f"{len(findings)} checks, {failed} failed, {warned} warnings")
+    invocation.output.line(f"{len(findings)} checks, {failed} failed, {counted(warned, 'warning')}")
     invocation.output.document(
         {
             "version": __version__,
@@ -134,16 +138,15 @@ def _settings(invocation: Invocation) -> Iterator[Finding]:
     except RepositoryError:
         return
     changed = sum(origin != "built-in" for origin in settings.origins.values())
-    yield Finding(Level.OK, "configuration", f"valid, {changed} settings changed")
+    yield Finding(Level.OK, "configuration", f"valid, {counted(changed, 'setting')} changed")
 
 
 def _models(invocation: Invocation) -> Iterator[Finding]:
     """The server, each model as served, and the commands that are left to do."""
     from contextlib import closing
 
-    from clean_room_agent.commands.model_story import find_ollama, next_commands
     from clean_room_agent.llm.opening import open_backend
-    from clean_room_agent.llm.router import Router
+    from clean_room_agent.llm.router import MODEL_LINES, Router, lines_hint
     from clean_room_agent.llm.survey import survey
 
     config = invocation.settings.config
@@ -161,11 +164,28 @@ def _models(invocation: Invocation) -> Iterator[Finding]:
             yield Finding(Level.OK, subject, f"served with {told}")
         else:
             yield Finding(Level.FAIL, subject, entry.problem, "see `cra models`")
+    for role in router.roles_without_model():
+        hint = lines_hint(MODEL_LINES[role])
+        yield Finding(Level.FAIL, f"{role} model", f"[{role}] names no model", hint)
     if router.config.models.backend == "ollama":
-        left = next_commands(
-            find_ollama(router.base_url()), (config.coding.model, config.reasoning.model)
-        )
-        yield Finding(Level.OK, "first steps", "; then ".join(left))
+        away = [entry.choice.model for entry in found if entry.served is None]
+        left = _steps_left(invocation, router.base_url(), away)
+        if left:
+            yield Finding(Level.OK, "first steps", "; then ".join(left))
+
+
+def _steps_left(invocation: Invocation, base_url: str, away: list[str]) -> list[str]:
+    """Return the commands still to do; a first solve is none where one was run."""
+    from clean_room_agent.commands.model_story import SOLVE, find_ollama, next_commands
+    from clean_room_agent.store.connect import Role, database_path
+    from clean_room_agent.store.raw_reader import RawReader
+
+    left = next_commands(find_ollama(base_url), away)
+    if database_path(Role.RAW, invocation.root).exists():
+        with RawReader(invocation.root) as reader:
+            if reader.read_runs(limit=1, verb="solve"):
+                left.remove(SOLVE)
+    return left
 
 
 def _stores(invocation: Invocation) -> Iterator[Finding]:

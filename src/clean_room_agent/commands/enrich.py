@@ -14,6 +14,7 @@ from clean_room_agent.commands.output import Output
 from clean_room_agent.commands.task_room import open_room
 from clean_room_agent.errors import BudgetError, UsageError
 from clean_room_agent.llm.router import Router
+from clean_room_agent.pipeline.composition import asked_stages
 from clean_room_agent.pipeline.enrich import (
     EnrichReport,
     Standing,
@@ -27,7 +28,7 @@ from clean_room_agent.pipeline.room import TaskRoom
 from clean_room_agent.records.answers import Enrichment
 from clean_room_agent.records.calls import CallStage
 from clean_room_agent.records.spelling import one_line
-from clean_room_agent.records.task import RunId
+from clean_room_agent.records.task import Mode, RunId
 
 NOTHING_DESCRIBED = 1
 ROWS_SHOWN = 20
@@ -60,15 +61,19 @@ def enrich(invocation: Invocation, request: EnrichRequest) -> int:
     invocation.require_room()
     words = [w for w, given in (("--promote", request.promote), ("--status", request.status))
              if given]  # fmt: skip
-    with recorded_run(invocation, "enrich", [*words, *request.paths]) as run:
+    describes = not request.promote and not request.status
+    stages = asked_stages(Mode.ENRICH, invocation.settings.config) if describes else ()
+    with (
+        recorded_run(invocation, "enrich", [*words, *request.paths]) as run,
+        open_room(invocation, run, stages) as room,
+    ):
         refresh_index(invocation)
-        with open_room(invocation, run) as room:
-            if request.promote:
-                _promote(invocation.output, room, run, request.paths)
-            elif request.status:
-                _status(invocation.output, read_standing(room))
-            else:
-                _describe(invocation, room, run, request.as_of)
+        if request.promote:
+            _promote(invocation.output, room, run, request.paths)
+        elif request.status:
+            _status(invocation.output, read_standing(room))
+        else:
+            _describe(invocation, room, run, request.as_of)
     return run.exit_code
 
 
@@ -93,6 +98,8 @@ def _outcome(report: EnrichReport) -> tuple[str, int]:
     """A run that described something, or had nothing to do, did what it is for."""
     if report.described or report.remaining == 0:
         return "completed", 0
+    if report.remaining == len(report.skipped):
+        return "nothing_describable", 0
     if report.next_tokens and not report.unusable:
         return "budget", BudgetError.exit_code
     return "nothing_described", NOTHING_DESCRIBED
@@ -103,16 +110,22 @@ def _print(output: Output, report: EnrichReport, budget: int) -> None:
         output.line(f"{one_line(one.path)}: {one.description.purpose}")
     if len(report.described) > ROWS_SHOWN:
         output.line(f"and {len(report.described) - ROWS_SHOWN} more; see cra enrich --status")
-    for word, pairs in (("skipped", report.skipped), ("no usable answer", report.unusable)):
+    for word, pairs in (
+        ("skipped", report.skipped),
+        ("no usable answer", report.unusable),
+        ("passed over", report.passed_over),
+    ):
         for path, reason in pairs[:ROWS_SHOWN]:
             output.line(f"{word}: {one_line(path)}: {reason}")
         if len(pairs) > ROWS_SHOWN:
             output.line(f"{word}: {len(pairs) - ROWS_SHOWN} more; see --json")
     if report.next_tokens:
         output.line(
-            f"stopped before the budget of {budget:,} tokens: the next file may take "
-            f"{report.next_tokens:,}; -c enrich.tokens=N raises it"
+            f"the budget of {budget:,} tokens has no room for the next file: one needs "
+            f"{report.next_tokens:,} left at least; -c enrich.tokens=N raises it"
         )
+    if report.skipped and report.remaining == len(report.skipped):
+        output.line("what remains cannot be described, for the reasons above")
     output.line(
         f"{len(report.described)} described, {report.remaining} of {report.total} remain, "
         f"{report.tokens:,} tokens"
@@ -159,9 +172,14 @@ def _status(output: Output, standing: Standing) -> None:
 def _document(report: EnrichReport, run: OpenRun) -> dict[str, object]:
     return {
         "run_id": run.run_id,
+        "status": run.status,
         "described": [_row(one) for one in report.described],
         "skipped": [{"path": path, "reason": reason} for path, reason in report.skipped],
-        "unusable": [{"path": path, "reason": reason} for path, reason in report.unusable],
+        "unusable": [
+            {"path": path, "reason": reason, "detail": report.details[path]}
+            for path, reason in report.unusable
+        ],
+        "passed_over": [{"path": path, "reason": reason} for path, reason in report.passed_over],
         "total": report.total,
         "remaining": report.remaining,
         "tokens": report.tokens,

@@ -17,6 +17,17 @@ BUG_EXIT_CODE = 70
 DEEPEST_FRAMES_SHOWN = 20
 
 
+class _Interrupted:
+    """The run that a signal ended and that can be resumed; one per process, like the signal."""
+
+    run_id = ""
+
+
+def note_resumable(run_id: str) -> None:
+    """Say that a run of models was ended by a signal, so that its end names how to go on."""
+    _Interrupted.run_id = run_id
+
+
 def report_error(error: CraError, *, as_json: bool) -> int:
     """Tell an expected failure; the JSON form is `{error: {code, message, where, hint}}`."""
     if as_json:
@@ -35,7 +46,8 @@ def report_error(error: CraError, *, as_json: bool) -> int:
     if error.where:
         lines.append(f"  where: {error.where}")
     if error.hint:
-        lines.append(f"  next:  {error.hint}")
+        first, *more = error.hint.splitlines()
+        lines += [f"  next:  {first}", *(f"         {line}" for line in more)]
     sys.stderr.write(clean(_shown("\n".join(lines))) + "\n")
     if os.environ.get("CRA_DEBUG"):
         _print_traceback(error, None)
@@ -63,6 +75,8 @@ def report_interruption(code: int) -> None:
     end_live_line()
     word = "interrupted" if code == 130 else "terminated"
     sys.stderr.write(f"cra: {word}; your files are as they were, `cra runs` shows what was done\n")
+    if _Interrupted.run_id:
+        sys.stderr.write(f"  next:  cra resume {_Interrupted.run_id}\n")
 
 
 def report_bug(error: Exception, *, as_json: bool) -> int:

@@ -1,12 +1,12 @@
 """`cra help exit-codes`: what each exit code means.
 
-Takes: a topic. Gives: printed lines. Does not know: who ends with a code (`errors`, `failure`).
+Takes: a topic. Gives: printed lines, or one JSON document. Does not know: who ends with a code
+(`errors`, `failure`).
 """
 
 from __future__ import annotations
 
-import sys
-
+from clean_room_agent.commands.output import Output
 from clean_room_agent.errors import UsageError
 
 EXIT_CODES = {
@@ -26,7 +26,7 @@ EXIT_CODES = {
 }
 
 
-def help_topic(topic: str) -> None:
+def help_topic(topic: str, *, as_json: bool = False) -> None:
     """Print a topic.
 
     Raises:
@@ -34,5 +34,7 @@ def help_topic(topic: str) -> None:
     """
     if topic != "exit-codes":
         raise UsageError(f"no help on {topic!r}", hint="cra help exit-codes")
+    output = Output(as_json=as_json, quiet=True)
     for code, meaning in EXIT_CODES.items():
-        sys.stdout.write(f"{code:>4}  {meaning}\n")
+        output.line(f"{code:>4}  {meaning}")
+    output.document({"exit_codes": {str(code): meaning for code, meaning in EXIT_CODES.items()}})

@@ -15,9 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clean_room_agent import __version__
+from clean_room_agent.commands.failure import note_resumable
 from clean_room_agent.commands.output import Output
 from clean_room_agent.config import load_config, project_config_path
-from clean_room_agent.errors import ConfigError, CraError
+from clean_room_agent.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_TERMINATED,
+    ConfigError,
+    CraError,
+)
 
 if TYPE_CHECKING:
     from clean_room_agent.config import LoadedConfig
@@ -137,10 +143,19 @@ def recorded_run(invocation: Invocation, verb: str, arguments: Sequence[str]) ->
             yield run
         except BaseException as error:
             status, code = _ending(error)
+            if code in (EXIT_INTERRUPTED, EXIT_TERMINATED) and _resumes(invocation, verb):
+                note_resumable(run_id)
             message = error.message if isinstance(error, CraError) else type(error).__name__
             raw.append_run_end(RunEnd(run_id, status, code, {**run.summary, "error": message}))
             raise
         raw.append_run_end(RunEnd(run_id, run.status, run.exit_code, run.summary))
+
+
+def _resumes(invocation: Invocation, verb: str) -> bool:
+    """Say whether a run of this verb asked models, so that `cra resume` saves what they said."""
+    from clean_room_agent.commands.again import VERBS  # it is built on this module
+
+    return verb in VERBS and invocation.settings.config.models.backend != "none"
 
 
 class OpenRun:
@@ -158,9 +173,9 @@ def _ending(error: BaseException) -> tuple[str, int]:
     if isinstance(error, CraError):
         return error.code, error.exit_code
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted", 130
+        return "interrupted", EXIT_INTERRUPTED
     if not isinstance(error, Exception | SystemExit):
-        return "terminated", 143
+        return "terminated", EXIT_TERMINATED
     return "bug", 70
 
 

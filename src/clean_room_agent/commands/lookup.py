@@ -47,13 +47,13 @@ def open_log(invocation: Invocation) -> Iterator[RawReader]:
 
 
 def find_task(reader: RawReader, word: str) -> LoggedTask:
-    """Return the task a word names; a run's task for a run id.
+    """Return the task that a word names or that the named thing belongs to; a run's first task.
 
     Raises:
         UsageError: nothing or several things match.
     """
     if not word.startswith(RUN_PREFIX):
-        return reader.read_task(word)
+        return reader.read_task(reader.owning_task(word))
     run = reader.read_run(word).run
     tasks = reader.read_tasks(run_id=run.run_id)
     if not tasks:

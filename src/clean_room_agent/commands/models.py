@@ -13,9 +13,9 @@ from contextlib import closing
 from clean_room_agent.commands.invocation import Invocation
 from clean_room_agent.errors import ConfigError, ModelCallError
 from clean_room_agent.llm.opening import open_backend
-from clean_room_agent.llm.router import LINES_TO_ADD, Router
+from clean_room_agent.llm.router import LINES_TO_ADD, MODEL_LINES, Router, lines_hint
 from clean_room_agent.llm.survey import Surveyed, survey
-from clean_room_agent.records.calls import ReplyStatus
+from clean_room_agent.records.calls import CallStage, ReplyStatus, Role
 
 _AWAY = (ReplyStatus.CONNECT, ReplyStatus.FIRST_TOKEN, ReplyStatus.IDLE, ReplyStatus.TOTAL)
 DIGEST_SHOWN = 12
@@ -34,24 +34,30 @@ def models(invocation: Invocation) -> int:
         return 0
     with closing(open_backend(router, os.environ)) as transport:
         found = survey(router, transport)
+    missing = router.roles_without_model()
     output.line(f"{router.config.models.backend} at {router.base_url() or 'this process'}")
     output.table(
         ("role", "model", "adapter", "window", "served", "digest", "tokens", "state"),
-        [_row(entry) for entry in found],
+        [*map(_row, found), *((role, "(none)", *["-"] * 5, "no model set") for role in missing)],
     )
     for entry in found:
         output.line(f"{entry.choice.role} {entry.choice.adapter}".strip() + " asks for "
                     + ", ".join(entry.stages))  # fmt: skip
         if entry.problem:
             output.line(f"  problem: {entry.problem}")
+    for role, stages in missing.items():
+        output.line(f"{role} asks for {', '.join(stages)}")
+        output.line(f"  problem: {_unset(role)}")
+        for line in lines_hint(MODEL_LINES[role]).splitlines():
+            output.line(f"  {line}")
     output.document(
         {
             "backend": router.config.models.backend,
             "base_url": router.base_url(),
-            "models": [_document(entry) for entry in found],
+            "models": [*map(_document, found), *(_lacking(*item) for item in missing.items())],
         }
     )
-    return _exit_code(found)
+    return _exit_code(found) or (ConfigError.exit_code if missing else 0)
 
 
 def _exit_code(found: tuple[Surveyed, ...]) -> int:
@@ -60,6 +66,22 @@ def _exit_code(found: tuple[Surveyed, ...]) -> int:
         return 0
     is_away = any(entry.status in _AWAY for entry in broken)
     return ModelCallError.exit_code if is_away else ConfigError.exit_code
+
+
+def _unset(role: Role) -> str:
+    return f"[{role}] names no model"
+
+
+def _lacking(role: Role, stages: tuple[CallStage, ...]) -> dict[str, object]:
+    """What is told of a role without a model; the other keys would have no value."""
+    return {
+        "role": role,
+        "model": "",
+        "stages": list(stages),
+        "reachable": False,
+        "usable": False,
+        "problem": _unset(role),
+    }
 
 
 def _row(entry: Surveyed) -> tuple[object, ...]:

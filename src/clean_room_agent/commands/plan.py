@@ -14,6 +14,7 @@ from clean_room_agent.commands.task_room import open_room, told_costs
 from clean_room_agent.errors import UsageError
 from clean_room_agent.execute.plan import Planned
 from clean_room_agent.llm.router import Router, missing_model
+from clean_room_agent.pipeline.composition import asked_stages
 from clean_room_agent.pipeline.package import build_package
 from clean_room_agent.pipeline.plans import untested_material, write_plan
 from clean_room_agent.records.answers import LoggedPlan
@@ -34,11 +35,12 @@ def plan(invocation: Invocation, text: str) -> int:
     """
     invocation.require_room()
     _require_model(invocation)
+    stages = asked_stages(Mode.PLAN, invocation.settings.config)
     with recorded_run(invocation, "plan", [text]) as run:
-        refresh_index(invocation)
         base = invocation.repository.head or ""
         task = Task(TaskId(new_id("t")), run.run_id, Mode.PLAN, for_prompt(text), base)
-        with open_room(invocation, run) as room, told_costs(run, room):
+        with open_room(invocation, run, stages) as room, told_costs(run, room):
+            refresh_index(invocation)
             run.raw.append_task(task)
             run.summary = {"task_id": task.task_id}
             built = build_package(room, task)
@@ -92,7 +94,8 @@ def _conclude(run: OpenRun, task: Task, found: Planned, plan_id: str) -> None:
 def _print(output: Output, task: Task, found: Planned, plan_id: str) -> None:
     if found.plan is None:
         output.heading("no plan")
-        output.line(f"  the answer could not be used: {found.problem}")
+        asked = "the answer could not be used: " if found.request_id else ""
+        output.line(f"  {asked}{found.told}")
         output.line(f"why:  cra trace {task.task_id}")
         return
     output.heading(f"plan {plan_id}: {found.plan.summary}")

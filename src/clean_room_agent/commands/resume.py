@@ -2,6 +2,8 @@
 
 Takes: a run or task id, or `last`. Gives: the result of the run's own verb, with its exit code.
 Does not know: any verb. Recorded answers are used while prompts are equal; then it goes on live.
+The settings are those that the run was made with, its -c words included; how the server is reached
+is taken from now where it is configured now, and -c words of now win over both.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from clean_room_agent.pipeline.replay import is_cut_short
 from clean_room_agent.prompts.tokens import TokenCounter
 from clean_room_agent.records.calls import ModelChoice
 from clean_room_agent.records.log import LoggedRun
+from clean_room_agent.records.spelling import counted
 from clean_room_agent.store.raw_reader import RawReader
 
 RESUMES = "run.resumes"
@@ -87,14 +90,36 @@ def resume(invocation: Invocation, word: str) -> int:
         counter=answers.counter,
     )
     invocation.output.note(f"resuming {found.run_id} (cra {run.run.verb}, {status_of(run)})")
+    invocation.output.note(_told_settings(invocation, inner))
     try:
         return run_again(inner, found)
     finally:
         inner.output.end_progress()
-        known = len(answers.recording.answers)
-        inner.output.line(
-            f"resumed {found.run_id}: {answers.reused} of {known} answered calls were reused"
-        )
+        if answers.opened:
+            inner.output.line(f"resumed {found.run_id}: {_told_reuse(answers)}")
+
+
+def _told_reuse(answers: _Answers) -> str:
+    known = len(answers.recording.answers)
+    if not known:
+        return "it had no answered calls to reuse"
+    return f"{answers.reused} of {counted(known, 'answered call')} reused"
+
+
+def _told_settings(outer: Invocation, inner: Invocation) -> str:
+    """Say whose settings are in force, and which server is asked."""
+    router = Router(inner.settings.config)
+    now = sorted(configured_now(outer) - _said_now(outer))
+    parts = ["the settings of that run"]
+    parts += [f"as configured now: {', '.join(now)}"] if now else []
+    parts += [f"-c {word}" for word in outer.overrides]
+    if not router.is_model_free:
+        parts.append(f"{router.config.models.backend} at {router.base_url() or 'this process'}")
+    return f"  with {'; '.join(parts)}"
+
+
+def _said_now(outer: Invocation) -> frozenset[str]:
+    return frozenset(word.partition("=")[0].strip() for word in outer.overrides)
 
 
 def _find(reader: RawReader, word: str) -> LoggedRun:

@@ -19,6 +19,7 @@ from clean_room_agent.commands.solve_report import (
 )
 from clean_room_agent.commands.task_room import open_room, told_costs
 from clean_room_agent.errors import BudgetError, NotSolvedError, TamperedError, UsageError
+from clean_room_agent.pipeline.composition import asked_stages
 from clean_room_agent.pipeline.solve import SolveInput, SolveResult
 from clean_room_agent.pipeline.solve import solve as run_pipeline
 from clean_room_agent.pipeline.templates import NAME as TEMPLATES
@@ -50,12 +51,13 @@ def solve(invocation: Invocation, request: SolveRequest) -> int:
     if "unittest" in command.words:
         invocation.output.note(f"run under pytest: pytest {' '.join(command.arguments)}")
     with recorded_run(invocation, "solve", _arguments(request, command)) as run:
-        refresh_index(invocation)
-        base = read_base(invocation.repository, policy)
         plan = find_plan(invocation, request.plan) if request.plan else None
         text = for_prompt(request.text)
-        task = Task(TaskId(new_id("t")), run.run_id, Mode.SOLVE, text, base.commit, command)
-        with open_room(invocation, run) as room, told_costs(run, room):
+        stages = asked_stages(Mode.SOLVE, invocation.settings.config)
+        with open_room(invocation, run, stages) as room, told_costs(run, room):
+            refresh_index(invocation)
+            base = read_base(invocation.repository, policy)
+            task = Task(TaskId(new_id("t")), run.run_id, Mode.SOLVE, text, base.commit, command)
             run.summary = {"task_id": task.task_id}
             result = run_pipeline(room, SolveInput(task, base, request.fix, plan))
             _conclude(run, task, result)

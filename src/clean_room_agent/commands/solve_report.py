@@ -10,11 +10,13 @@ from collections.abc import Mapping
 
 from clean_room_agent.commands.output import Output
 from clean_room_agent.pipeline.doors import Generated
+from clean_room_agent.pipeline.limits import IN_WORDS, Ending
 from clean_room_agent.pipeline.search import EXHAUSTED
 from clean_room_agent.pipeline.solve import SolveResult
 from clean_room_agent.pipeline.templates import NAME as TEMPLATES
 from clean_room_agent.records.attempt import TestOutcome
 from clean_room_agent.records.log import Patch
+from clean_room_agent.records.spelling import counted
 from clean_room_agent.records.task import Task
 
 TARGETS_SHOWN = 5
@@ -98,7 +100,7 @@ def _told(generated: Generated) -> str:
         rate = generated.tried / generated.seconds if generated.seconds else 0.0
         many = f"{generated.tried:,} candidates in {generated.seconds:.1f} s ({rate:,.0f}/s)"
         return f"{many}, {end}"
-    many = f"{generated.attempts} attempts, {generated.turns} turns"
+    many = f"{counted(generated.attempts, 'attempt')}, {counted(generated.turns, 'turn')}"
     return f"{many} in {generated.seconds:.1f} s, {end}"
 
 
@@ -142,6 +144,8 @@ def _verdict_of_search(result: SolveResult) -> str:
 
 
 def _verdict_of(result: SolveResult, generated: Generated) -> str:
+    if generated.stopped.startswith(IN_WORDS[Ending.EMPTY_ROOM]):
+        return f"  the model was not asked for an edit: {generated.stopped}"
     if generated.generator != TEMPLATES:
         advice = "; raise the limits of [attempts]" if generated.is_cut else ""
         return f"  the model's edits did not make these tests pass: {generated.stopped}{advice}"

@@ -7,25 +7,40 @@ Does not know: what is done in the room.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from clean_room_agent.commands.invocation import Invocation, OpenRun
+from clean_room_agent.commands.output import Output
 from clean_room_agent.errors import ModelCallError
-from clean_room_agent.llm.client import ModelClient
+from clean_room_agent.llm.client import CallProgress, ModelClient
 from clean_room_agent.llm.opening import open_models
 from clean_room_agent.pipeline.room import TaskRoom
+from clean_room_agent.records.calls import CallStage
+
+# The other stages tell more of themselves: the turn, the file.
+_WORDS = {
+    CallStage.ANALYSIS: "analysing the task",
+    CallStage.SCOPE: "judging files",
+    CallStage.PRECISION: "judging items",
+    CallStage.REPRIORITISE: "ordering items",
+    CallStage.TESTS: "writing tests",
+    CallStage.SELECT: "comparing patches",
+}
 
 
 @contextmanager
-def open_room(invocation: Invocation, run: OpenRun) -> Iterator[TaskRoom]:
+def open_room(
+    invocation: Invocation, run: OpenRun, stages: Sequence[CallStage]
+) -> Iterator[TaskRoom]:
     """Open the room of a run with the models of its configuration; none in model-free mode.
 
-    A run that repeats a logged one has its answers from where the invocation says.
+    A run that repeats a logged one has its answers from where the invocation says. The models of
+    `stages`, those that the body may ask, are checked first: nothing is done without them.
 
     Raises:
-        ConfigError: an address, a key or an extra is missing.
-        ModelCallError: a model failed in the body; the message says how to go on.
+        ConfigError: an address, a key, an extra or a model is missing, or a window is too small.
+        ModelCallError: a model failed, there or in the body; the message says how to go on.
     """
     models = open_models(
         invocation.settings.config,
@@ -35,13 +50,16 @@ def open_room(invocation: Invocation, run: OpenRun) -> Iterator[TaskRoom]:
         transport=invocation.transport_override,
         recorded_counter=invocation.counters_override,
     )
-    with open_task_room(invocation, run, models) as room:
+    with open_task_room(invocation, run, models, stages) as room:
         yield room
 
 
 @contextmanager
 def open_task_room(
-    invocation: Invocation, run: OpenRun, models: ModelClient | None
+    invocation: Invocation,
+    run: OpenRun,
+    models: ModelClient | None,
+    stages: Sequence[CallStage],
 ) -> Iterator[TaskRoom]:
     """As `open_room`, with a client that is open already; it is closed here."""
     room = TaskRoom(
@@ -54,12 +72,26 @@ def open_task_room(
         models,
     )
     try:
+        if models is not None:
+            models.progress = _progress_of(invocation.output)
+            models.require(stages)
         yield room
     except ModelCallError as error:
         raise _resumable(error, run) from error
     finally:
         if models is not None:
             models.close()
+
+
+def _progress_of(output: Output) -> CallProgress:
+    """Return the progress of calls as a verb prints it; a single call has no count."""
+
+    def tell(stage: CallStage, done: int, total: int) -> None:
+        if stage in _WORDS:
+            counted = (done, total) if total > 1 else (0, 0)
+            output.progress(_WORDS[stage], *counted)
+
+    return tell
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """`cra trace ID`: walk an output back to every decision behind it, from the log alone.
 
-Takes: a run, task, patch or request id. Gives: the chain task, room, calls, localisation, trials
+Takes: any logged id. Gives: the chain task, room, calls, localisation, trials
 and turns, patches, grades, applications; for a request, each byte of its prompt with its origin.
 Does not know: how any of it was computed.
 """
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from clean_room_agent.commands.context import reasons
 from clean_room_agent.commands.invocation import Invocation
 from clean_room_agent.commands.lookup import (
-    PATCH_PREFIX,
     REQUEST_PREFIX,
     RUN_PREFIX,
     find_task,
@@ -86,13 +85,21 @@ def trace(invocation: Invocation, identifier: str, exact: ExactBytes = ExactByte
 
 def _trace_request(output: Output, reader: RawReader, identifier: str, exact: ExactBytes) -> None:
     request = reader.read_request(identifier)
-    if exact.prompt:
-        output.raw(reader.read_blob(request.prompt_sha256))
     (call,) = read_calls(reader, [request])
-    if exact.answer:
-        if call.answer is None:
-            raise UsageError(f"{request.request_id} was never answered")
-        output.raw(call.answer.reply.text.encode("utf-8", "surrogateescape"))
+    if exact.answer and call.answer is None:
+        raise UsageError(f"{request.request_id} was never answered")
+    shown: list[tuple[str, bytes]] = []
+    if exact.prompt:
+        shown.append(("prompt", reader.read_blob(request.prompt_sha256)))
+    if exact.answer and call.answer is not None:
+        shown.append(("answer", call.answer.reply.text.encode("utf-8", "surrogateescape")))
+    for name, data in shown:
+        # One alone is exact to the byte; two need to be told apart.
+        if len(shown) > 1:
+            output.line(f"--- {name} of {request.request_id}: {len(data):,} bytes")
+        output.raw(data)
+        if len(shown) > 1 and not data.endswith(b"\n"):
+            output.line()
     if not exact.prompt and not exact.answer:
         show_call(output, call, reader.read_run(request.run_id))
     prompt = reader.read_blob(request.prompt_sha256).decode("utf-8", "backslashreplace")
@@ -121,7 +128,7 @@ def _trace_run(
 
 
 def _read(reader: RawReader, identifier: str) -> Trace:
-    task = _task_of(reader, identifier)
+    task = find_task(reader, identifier)
     task_id = task.task.task_id
     attempts = []
     for attempt in reader.read_attempts(task_id):
@@ -154,13 +161,6 @@ def _read(reader: RawReader, identifier: str) -> Trace:
         selections=reader.read_selections(task_id),
         answers=reader.read_answers(task_id),
     )
-
-
-def _task_of(reader: RawReader, identifier: str) -> LoggedTask:
-    if not identifier.startswith(PATCH_PREFIX):
-        return find_task(reader, identifier)
-    patch = reader.read_patch(identifier)
-    return reader.read_task(reader.read_attempt(patch.attempt_id).task_id)
 
 
 def _print(output: Output, found: Trace) -> None:

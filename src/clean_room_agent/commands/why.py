@@ -169,7 +169,11 @@ def _why_silent(invocation: Invocation, path: str) -> str:
         return f"it was not read into the index: {skipped}"
     if os.path.lexists(invocation.root / path):
         return "it is not in the index: ignored by .gitignore or .craignore, or added since"
-    raise UsageError(f"there is no such path in the repository or the log: {path}")
+    with CuratedReader(invocation.root) as reader:
+        known = [file.path for file in reader.read_all_files()]
+    near = difflib.get_close_matches(path, known, n=3)
+    hint = f"close: {', '.join(near)}" if near else "cra search WORDS finds paths and symbols"
+    raise UsageError(f"there is no such path in the repository or the log: {path}", hint=hint)
 
 
 def _print(output: Output, subject: str, found: Found, silent: str) -> None:

@@ -36,13 +36,14 @@ class SaidDescription(AnswerModel):
 class Described:
     """`description` is None where no answer was usable, with the last `problem`.
 
-    `request_id` is the call that decided.
+    `request_id` is the call that decided; `told` is the problem for a person.
     """
 
     description: Description | None
     request_id: str
     problem: str
     warnings: tuple[str, ...]
+    told: str = ""
 
 
 def describe(
@@ -57,13 +58,17 @@ def describe(
         client, Call(CallStage.ENRICH, prompt, task_id=task_id), SaidDescription, _fault
     )
     description = None if typed.value is None else _plain(typed.value)
-    return Described(description, typed.request_id, typed.problem, typed.warnings)
+    return Described(description, typed.request_id, typed.problem, typed.warnings, typed.told)
 
 
 def describing_tokens(client: ModelClient, package: ContextPackage) -> int:
     """Return the most that one description can take: the call and its one repair."""
-    answer = client.choice(CallStage.ENRICH).sampling.max_output_tokens
-    return 2 * (package.tokens + answer) + REPAIR_TOKENS
+    return 2 * package.tokens + least_tokens(client)
+
+
+def least_tokens(client: ModelClient) -> int:
+    """Return what a description of nothing could take: two answers and the note between them."""
+    return 2 * client.choice(CallStage.ENRICH).sampling.max_output_tokens + REPAIR_TOKENS
 
 
 def _fault(said: SaidDescription) -> str | None:

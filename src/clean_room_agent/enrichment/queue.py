@@ -4,7 +4,8 @@ Takes: the index, the contents that are described already. Gives: `Waiting` file
 rank and the reason for it. Does not know: models, or what a description says.
 
 Order (rule 6): files before tests, then by how many files import them, then by how many commits
-touched them, then by path. A file without a known language, and an empty one, is not described.
+touched them, then by path. A run keeps to it, and passes over what its budget has no room for. A
+file without a known language, and an empty one, is not described.
 """
 
 from __future__ import annotations

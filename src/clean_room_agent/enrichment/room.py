@@ -4,7 +4,8 @@ Takes: a waiting file, its bytes, its definitions, a counter, a budget. Gives: a
 whose bytes are the whole prompt, or the reason why the file is not shown. Does not know: models.
 
 The file is shown whole; where that does not fit, as its outline: the header of every definition
-with its docstring, each whole. Where that does not fit either it is not shown (rule 1).
+with its docstring, each whole; then the headers alone, as docstrings can be most of a file. Where
+that does not fit either it is not shown (rule 1).
 """
 
 from __future__ import annotations
@@ -67,9 +68,10 @@ def build_room(
     """Return the package of one file, or why it is not shown."""
     lines = data.count(b"\n") + (not data.endswith(b"\n"))
     whole = [Piece(Span(0, len(data), 1, max(1, lines)), "", Detail.FULL)]
-    outline = _outline(data, definitions)
+    outline = _outline(data, definitions, docstrings=True)
+    headers = _outline(data, definitions, docstrings=False)
     too_large = 0
-    for pieces in (whole, outline):
+    for pieces in (whole, outline, headers):
         if not pieces:
             continue
         fragments = _fragments(waiting, data, pieces, counter)
@@ -77,8 +79,8 @@ def build_room(
         if tokens <= budget_tokens:
             return _package(waiting, pieces, fragments, budget_tokens, counter)
         too_large = tokens
-    kind = "its outline" if outline else "it"
-    return f"{kind} takes {too_large:,} tokens of {budget_tokens:,}; nothing is cut"
+    kind = "even the headers of its definitions take" if outline else "it takes"
+    return f"{kind} {too_large:,} tokens of {budget_tokens:,}; nothing is cut"
 
 
 def task_text(path: str) -> str:
@@ -86,12 +88,12 @@ def task_text(path: str) -> str:
     return f"describe {json.dumps(path)}"
 
 
-def _outline(data: bytes, definitions: Sequence[Symbol]) -> list[Piece]:
-    """The header and docstring of each definition, in file order, as they stand in the file."""
+def _outline(data: bytes, definitions: Sequence[Symbol], *, docstrings: bool) -> list[Piece]:
+    """The header of each definition, in file order, as it stands in the file."""
     pieces: list[Piece] = []
     end = 0
     for symbol in sorted(definitions, key=lambda s: (s.span.start_byte, -s.span.end_byte)):
-        found = _header(data, symbol)
+        found = _header(data, symbol, docstring=docstrings)
         if found is None or found[0] < end:
             continue
         start, end = found
@@ -101,14 +103,14 @@ def _outline(data: bytes, definitions: Sequence[Symbol]) -> list[Piece]:
     return pieces
 
 
-def _header(data: bytes, symbol: Symbol) -> tuple[int, int] | None:
+def _header(data: bytes, symbol: Symbol, *, docstring: bool) -> tuple[int, int] | None:
     """The range from the definition's start to the end of its header, or of its docstring."""
     signature = symbol.signature.encode("utf-8", "surrogateescape")
     at = data.find(signature, symbol.span.start_byte, symbol.span.end_byte)
     if at < 0 or not signature:
         return None
     start, end = symbol.span.start_byte, at + len(signature)
-    doc = symbol.docstring
+    doc = symbol.docstring if docstring else None
     if doc is not None and doc.end_byte <= start:
         start = doc.start_byte
     elif doc is not None and end <= doc.start_byte and doc.end_byte <= symbol.span.end_byte:

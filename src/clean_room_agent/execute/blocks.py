@@ -128,6 +128,9 @@ def resolve_blocks(answer: BlocksAnswer, files: Mapping[str, bytes]) -> Resolved
     if len(blocks) < len(answer.edits):
         warnings.append(f"{len(answer.edits) - len(blocks)} blocks repeat others word for word")
     for block in blocks:
+        if len(problems) >= MOST_EDITS:
+            problems.append("what follows was not looked at")
+            break
         found = _resolve(block, files[block.path], warnings)
         if isinstance(found, str):
             problems.append(found)

@@ -12,7 +12,9 @@ from __future__ import annotations
 import difflib
 import errno
 import hashlib
+import heapq
 import os
+import re
 import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +27,9 @@ from clean_room_agent.execute.paths import check_path, open_parent
 from clean_room_agent.records.attempt import Replacement
 
 MAX_FILE_BYTES = 16 * 1024**2
+_COMPARED_LINES = 200
+_COMPARED_CHARACTERS = 300
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +194,20 @@ def resolve_block(block: SearchReplace, content: bytes) -> Replacement | None:
 
 
 def _nearest(search: bytes, content: bytes) -> str:
-    wanted = search.decode("utf-8", "replace").strip().splitlines()
-    lines = content.decode("utf-8", "replace").splitlines()
-    close = difflib.get_close_matches(wanted[0] if wanted else "", lines, n=2, cutoff=0.5)
+    """Name the lines most like the first one searched for.
+
+    Comparing costs much, so only the lines that share most words with it are compared, and only
+    their beginnings: a large file and an answer full of wrong blocks must not take minutes.
+    """
+    searched = search.decode("utf-8", "replace").strip().splitlines()
+    wanted = searched[0][:_COMPARED_CHARACTERS] if searched else ""
+    words = set(_WORD.findall(wanted))
+    lines = [
+        line[:_COMPARED_CHARACTERS] for line in content.decode("utf-8", "replace").splitlines()
+    ]
+    alike = heapq.nlargest(
+        _COMPARED_LINES, lines, key=lambda line: len(words.intersection(_WORD.findall(line)))
+    )
+    close = difflib.get_close_matches(wanted, alike, n=2, cutoff=0.5)
     numbered = [f"{lines.index(line) + 1}: {line.strip()[:100]}" for line in close]
     return "; ".join(numbered) or "none resembles it"

@@ -55,12 +55,16 @@ class PlanAnswer(AnswerModel):
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan whose targets exist, or None and the problem; `request_id` decided."""
+    """A plan whose targets exist, or None and the problem; `request_id` decided.
+
+    `told` is the problem for a person: a wrong form of the answer is not spelled out.
+    """
 
     plan: Plan | None
     request_id: str
     problem: str
     warnings: tuple[str, ...]
+    told: str = ""
 
 
 def propose_plan(
@@ -83,7 +87,7 @@ def propose_plan(
     )
     warnings = (*built.warnings, *typed.warnings)
     if typed.value is None:
-        return Planned(None, typed.request_id, typed.problem, warnings)
+        return Planned(None, typed.request_id, typed.problem, warnings, typed.told)
     return Planned(_plan_of(typed.value), typed.request_id, "", warnings)
 
 

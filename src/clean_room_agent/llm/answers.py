@@ -45,12 +45,29 @@ class Typed(Generic[A]):
     """A parsed answer, or None; `request_id` is the call that decided.
 
     `problem` says why the last answer was unusable ("" with a value); `warnings` tell each one.
+    `malformed` counts the answers that were not in the form asked for.
     """
 
     value: A | None
     request_id: str
     warnings: tuple[str, ...] = ()
     problem: str = ""
+    malformed: int = 0
+
+    @property
+    def told(self) -> str:
+        """The problem for a person: where the form was wrong, not which field of it."""
+        if not self.malformed or self.value is not None:
+            return self.problem
+        times = " (twice)" if self.malformed > 1 else ""
+        return (
+            f"the model's answer was not in the form asked for{times}: "
+            f"cra trace {self.request_id} --answer"
+        )
+
+
+class _MalformedError(ValueError):
+    """An answer that does not follow the schema; the message is for the model and the log."""
 
 
 def schema_of(answer: type[A]) -> dict[str, object]:
@@ -71,7 +88,7 @@ def parse_answer(text: str, answer: type[A]) -> A:
     try:
         return answer.model_validate_json(fenced[1] if fenced else body)
     except ValidationError as error:
-        raise ValueError(_told(error)) from error
+        raise _MalformedError(_told(error)) from error
 
 
 def ask_typed(
@@ -101,7 +118,12 @@ def ask_typed_many(
     repairs = [_repair(client, asked[index], typed[index]) for index in broken]
     for index, reply in zip(broken, client.ask_many(repairs), strict=True):
         again = _parsed(reply, answers[index], check)
-        typed[index] = replace(again, warnings=typed[index].warnings + again.warnings)
+        before = typed[index]
+        # A last answer that is well-formed but wrong in content is told by its content.
+        malformed = again.malformed and again.malformed + before.malformed
+        typed[index] = replace(
+            again, warnings=before.warnings + again.warnings, malformed=malformed
+        )
     return typed
 
 
@@ -115,7 +137,8 @@ def _parsed(reply: Reply, answer: type[A], check: Check[A] | None) -> Typed[A]:
             raise ValueError(fault)
     except ValueError as error:
         warning = f"{reply.request_id}: unusable answer: {error}"
-        return Typed(None, reply.request_id, (warning,), str(error))
+        malformed = int(isinstance(error, _MalformedError))
+        return Typed(None, reply.request_id, (warning,), str(error), malformed)
     return Typed(value, reply.request_id)
 
 

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from clean_room_agent.errors import BudgetError, ConfigError, ModelCallError
 from clean_room_agent.llm.counters import least_count
-from clean_room_agent.llm.rooms import ModelRoom
+from clean_room_agent.llm.rooms import ModelRoom, refuse_narrow
 from clean_room_agent.llm.tries import Tried, is_passing, try_call
 from clean_room_agent.llm.wire import Timeouts, WireRequest
 from clean_room_agent.prompts.tokens import TokenCounter
@@ -37,6 +37,8 @@ from clean_room_agent.store.raw import RawLog, new_id
 
 # What a chat template and the server's own tokens may add to a prompt.
 TEMPLATE_TOKENS = 64
+# The stage, how many calls of its batch have ended, how many there are.
+CallProgress = Callable[[CallStage, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,10 @@ class Usage:
 class ModelClient:
     """Calls the models of one configuration for one run. Belongs to one thread.
 
-    `asked` is called with the number of calls done and wanted, for progress.
+    `progress` is called as a batch starts and as each call of it ends.
     """
+
+    progress: CallProgress | None = None
 
     def __init__(self, room: ModelRoom, raw: RawLog, run_id: RunId) -> None:
         self.room = room
@@ -102,6 +106,21 @@ class ModelClient:
         choice = self.room.router.choose(stage)
         served = self.room.served_tokens(choice)
         return served - choice.sampling.max_output_tokens - TEMPLATE_TOKENS
+
+    def require(self, stages: Sequence[CallStage]) -> None:
+        """Check that each stage's model can be used as configured; nothing is generated.
+
+        What the configuration alone decides comes first, so that no server is asked in vain.
+
+        Raises:
+            ConfigError: a model is missing or unknown, or a window is too small.
+            ModelCallError: a server cannot be reached.
+        """
+        choices = [self.room.router.choose(stage) for stage in stages]
+        for choice in choices:
+            refuse_narrow(choice)
+        for choice in choices:
+            self.room.require(choice)
 
     def ask(self, call: Call) -> Reply:
         """Ask once. Raises: ModelCallError, BudgetError, ConfigError."""
@@ -171,11 +190,14 @@ class ModelClient:
         running: list[Future[None]] = []
         with self._pool(len(requests)) as pool:
             try:
+                self._tell(requests, last)
                 for index, request in enumerate(requests):
                     running.append(pool.submit(self._call, index, request, done))
                 self._drain(done, running, requests, last)
             except BaseException:
                 self._cancel.set()
+                # A call that had begun may be in nobody's list yet: its reply is in the queue.
+                pool.shutdown()
                 self._drain(done, running, requests, last)
                 raise
         return [last[index] for index in range(len(requests))]
@@ -197,8 +219,16 @@ class ModelClient:
                 continue
             last[index] = tried
             self._log(requests[index], tried)
+            self._tell(requests, last)
         for future in running:
             future.result()
+
+    def _tell(self, requests: Sequence[ModelRequest], last: Mapping[int, Tried]) -> None:
+        """Say how many calls of a batch have ended; its calls are of one stage."""
+        tries = self.room.router.config.models.retries + 1
+        ended = sum(not is_passing(t.status) or t.number >= tries for t in last.values())
+        if self.progress is not None:
+            self.progress(requests[0].choice.stage, ended, len(requests))
 
     def _call(
         self, index: int, request: ModelRequest, done: queue.SimpleQueue[tuple[int, Tried]]

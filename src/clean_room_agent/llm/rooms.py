@@ -27,6 +27,8 @@ from clean_room_agent.prompts.tokens import TokenCounter
 from clean_room_agent.records.calls import ModelChoice, ReplyStatus
 
 ReadCounts = Callable[[str], tuple[Observation, ...]]
+# The least that a prompt of any stage needs: its words, a task, a little code.
+MIN_PROMPT_TOKENS = 2_000
 CountOverride = Callable[[ModelChoice], TokenCounter | None]
 
 
@@ -73,6 +75,21 @@ class ModelRoom:
                 hint=f"set models.context_tokens = {served}, or serve a larger window",
             )
         return choice.context_tokens
+
+    def require(self, choice: ModelChoice) -> None:
+        """Check that a model is served as it is configured.
+
+        Raises:
+            ConfigError: it is not there, its window is smaller, or its adapter is not served.
+            ModelCallError: the server cannot be reached.
+        """
+        self.served_tokens(choice)
+        if fault := missing_adapter(choice, self.served(choice)):
+            raise ConfigError(
+                fault,
+                where=choice.base_url or choice.backend,
+                hint="serve it, or change [adapters]; see `cra models`",
+            )
 
     def newly_served(self, choice: ModelChoice) -> ServedModel | None:
         """Return what the server says, the first time it is asked for."""
@@ -131,6 +148,34 @@ class ModelRoom:
                     hint=f"fetch it, or change [{choice.role}] model; see `cra models`",
                 ) from error
             raise _unreachable(choice, error) from error
+
+
+def narrow(choice: ModelChoice) -> str:
+    """Say that a window cannot hold an answer beside a prompt; "" where it can."""
+    output = choice.sampling.max_output_tokens
+    if choice.context_tokens > output + MIN_PROMPT_TOKENS:
+        return ""
+    return (
+        f"models.context_tokens = {choice.context_tokens} cannot hold an answer of "
+        f"{choice.role}.max_output_tokens = {output} and a prompt of {MIN_PROMPT_TOKENS:,} tokens"
+    )
+
+
+def refuse_narrow(choice: ModelChoice) -> None:
+    """Raise where a window cannot hold an answer beside a prompt. Raises: ConfigError."""
+    if fault := narrow(choice):
+        raise ConfigError(
+            fault,
+            where=f"stage {choice.stage}",
+            hint=f"raise models.context_tokens, or lower {choice.role}.max_output_tokens",
+        )
+
+
+def missing_adapter(choice: ModelChoice, served: ServedModel) -> str:
+    """Say that a server has other adapters only; "" where it has it, or does not tell."""
+    if choice.adapter and served.adapters and choice.adapter not in served.adapters:
+        return f"the adapter {choice.adapter} is not served; there are {', '.join(served.adapters)}"
+    return ""
 
 
 def _unreachable(choice: ModelChoice, error: TransportError) -> ModelCallError:

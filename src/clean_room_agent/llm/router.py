@@ -16,14 +16,21 @@ from clean_room_agent.records.calls import CallStage, EditFormat, ModelChoice, R
 OLLAMA_URL = "http://127.0.0.1:11434"
 MODEL_FREE = "none"
 IN_PROCESS = ("gguf", "hf")
-LINES_TO_ADD = """\
+BACKEND_LINES = """\
 [models]
 backend = "ollama"
+"""
+MODEL_LINES = {
+    Role.CODING: """\
 [coding]
 model = "qwen2.5-coder:3b"
+""",
+    Role.REASONING: """\
 [reasoning]
 model = "qwen3:4b"
-"""
+""",
+}
+LINES_TO_ADD = BACKEND_LINES + "".join(MODEL_LINES.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,15 @@ class Router:
             think=settings.think,
         )
 
+    def roles_without_model(self) -> dict[Role, tuple[CallStage, ...]]:
+        """Return each role that names no model, with the stages that would ask it."""
+        found: dict[Role, tuple[CallStage, ...]] = {}
+        for stage in CallStage:
+            role = Role(getattr(self.config.stages, stage.value))
+            if not self._settings(role).model:
+                found[role] = (*found.get(role, ()), stage)
+        return found
+
     def base_url(self) -> str:
         """Return where the backend is served; "" for one in process.
 
@@ -89,11 +105,19 @@ class Router:
 
 
 def missing_model(stage: CallStage, role: Role, *, model_free: bool) -> ConfigError:
-    """Build the error that names the lines to add."""
-    lines = " | ".join(LINES_TO_ADD.strip().splitlines())
+    """Build the error that names the lines to add: only those that are not there."""
+    lines = LINES_TO_ADD if model_free else MODEL_LINES[role]
     why = 'models.backend is "none"' if model_free else f"[{role}] names no model"
     return ConfigError(
         f"the stage {stage} needs a model, and {why}",
         where=f"[{'models' if model_free else role}]",
-        hint=f"set in .clean_room/config.toml, for example: {lines}",
+        hint=lines_hint(lines),
+    )
+
+
+def lines_hint(lines: str) -> str:
+    """Return a hint of several lines; the names of models are examples."""
+    return (
+        "for example, in .clean_room/config.toml under sections that it has already:\n"
+        f"{lines.rstrip()}"
     )

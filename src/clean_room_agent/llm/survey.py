@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from clean_room_agent.llm.rooms import missing_adapter, narrow
 from clean_room_agent.llm.router import Router
 from clean_room_agent.llm.wire import ServedModel, Transport, TransportError
 from clean_room_agent.records.calls import CallStage, ModelChoice, ReplyStatus
@@ -32,12 +33,14 @@ class Surveyed:
 def survey(router: Router, transport: Transport) -> tuple[Surveyed, ...]:
     """Ask the server about every configured (role, model, adapter), in the order of the stages.
 
-    Raises:
-        ConfigError: a stage's role names no model.
+    A role without a model is left out: `Router.roles_without_model` names it.
     """
+    missing = {stage for stages in router.roles_without_model().values() for stage in stages}
     stages: dict[tuple[str, str, str], list[CallStage]] = {}
     choices: dict[tuple[str, str, str], ModelChoice] = {}
     for stage in CallStage:
+        if stage in missing:
+            continue
         choice = router.choose(stage)
         key = (choice.role, choice.model, choice.adapter)
         stages.setdefault(key, []).append(stage)
@@ -62,6 +65,4 @@ def _shortfall(choice: ModelChoice, served: ServedModel) -> str:
             f"it is served with {served.context_tokens:,} tokens, "
             f"models.context_tokens asks for {choice.context_tokens:,}"
         )
-    if choice.adapter and served.adapters and choice.adapter not in served.adapters:
-        return f"the adapter {choice.adapter} is not served; there are {', '.join(served.adapters)}"
-    return ""
+    return narrow(choice) or missing_adapter(choice, served)

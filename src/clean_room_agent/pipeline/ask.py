@@ -25,6 +25,7 @@ from clean_room_agent.execute.answer import (
 from clean_room_agent.llm.answers import REPAIR_TOKENS, Typed, ask_typed
 from clean_room_agent.llm.client import Call, ModelClient
 from clean_room_agent.pipeline.citations import CheckedCitation, CitationChecker
+from clean_room_agent.pipeline.nothing_shown import why_nothing
 from clean_room_agent.pipeline.package import BuiltPackage, build_package
 from clean_room_agent.pipeline.room import TaskRoom
 from clean_room_agent.records.answers import Answer, Citation, Claim
@@ -63,7 +64,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What came of a question. `fault` says why there is no usable answer; "" = there is one."""
+    """What came of a question. `fault` says why there is no usable answer; "" = there is one.
+
+    `detail` is what was wrong with the last answer in full.
+    """
 
     task: Task
     built: BuiltPackage
@@ -73,6 +77,7 @@ class Answered:
     places: tuple[Place, ...]
     has_model: bool
     fault: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +108,13 @@ def answer_question(room: TaskRoom, question: Question) -> Answered:
         limit_bytes=room.config.index.max_file_bytes,
     )
     asked = _Asked(room, task, built, checker)
+    detail = ""
     if room.models is None or not shown:
-        answer, fault = asked.log(None, ()), "" if shown else "nothing in the index speaks for it"
+        answer = asked.log(None, ())
+        fault = "" if shown else why_nothing(built.package, task.task_id)
         claims: tuple[CheckedClaim, ...] = ()
     else:
-        answer, claims, fault = asked.ask(room.models)
+        answer, claims, fault, detail = asked.ask(room.models)
     return Answered(
         task=task,
         built=built,
@@ -117,6 +124,7 @@ def answer_question(room: TaskRoom, question: Question) -> Answered:
         places=_best_places(built.package, checker),
         has_model=room.models is not None,
         fault=fault,
+        detail=detail,
     )
 
 
@@ -144,8 +152,8 @@ class _Asked:
     built: BuiltPackage
     checker: CitationChecker
 
-    def ask(self, models: ModelClient) -> tuple[Answer, tuple[CheckedClaim, ...], str]:
-        """Return the logged answer, the claims that hold, and why there is none."""
+    def ask(self, models: ModelClient) -> tuple[Answer, tuple[CheckedClaim, ...], str, str]:
+        """Return the logged answer, the claims that hold, why there is none, and that in full."""
         self.room.progress("asking", 0, 0, "")
         examined = _Examined(self.checker)
         try:
@@ -157,8 +165,8 @@ class _Asked:
         for warning in typed.warnings:
             data = {"answer_id": answer.answer_id, "warning": warning}
             self.room.event("ask.unusable", data, self.task.task_id, EventLevel.WARNING)
-        fault = "" if examined.claims else typed.problem
-        return answer, tuple(examined.held), fault
+        fault, detail = ("", "") if examined.claims else (typed.told, typed.problem)
+        return answer, tuple(examined.held), fault, detail
 
     def log(self, typed: Typed[SaidAnswer] | None, claims: Sequence[Claim]) -> Answer:
         """Append the answer, refused claims and all."""

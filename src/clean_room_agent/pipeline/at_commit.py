@@ -39,7 +39,8 @@ def resolve_commit(repository: Repository, revision: str) -> CommitId:
     try:
         return repository.resolve(revision)
     except RepositoryError as error:
-        raise UsageError(error.message, where=f"--at {revision}", hint=error.hint) from error
+        hint = error.hint or "a commit, branch or tag of this repository: git log --oneline"
+        raise UsageError(error.message, where=f"--at {revision}", hint=hint) from error
 
 
 @contextmanager

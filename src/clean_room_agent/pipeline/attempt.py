@@ -23,6 +23,7 @@ from clean_room_agent.pipeline.doors import Plausible
 from clean_room_agent.pipeline.ground import Ground
 from clean_room_agent.pipeline.limits import Ending, Meter
 from clean_room_agent.pipeline.model_candidate import GENERATOR, make_candidate
+from clean_room_agent.pipeline.package import is_empty
 from clean_room_agent.pipeline.stuck import Move, find_stuck
 from clean_room_agent.pipeline.trying import Tried, try_change
 from clean_room_agent.records.answers import LoggedPlan, Turn, TurnOutcome
@@ -96,6 +97,9 @@ class ModelAttempt:
         return AttemptResult(ending, self._plausible, self._rows)
 
     def _take_turns(self) -> Ending:
+        if is_empty(self._curation.package.package):
+            # Asked all the same, a model makes code up: nothing that it could mend is shown.
+            return Ending.EMPTY_ROOM
         while True:
             if shared := self._meter.reached():
                 return shared

@@ -7,15 +7,23 @@ Does not know: what a turn does (`attempt`), who else proposes, or which patch i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from clean_room_agent.llm.client import ModelClient
 from clean_room_agent.pipeline.attempt import AttemptResult, ModelAttempt
 from clean_room_agent.pipeline.curation import Curation
 from clean_room_agent.pipeline.doors import CodePointer, Generated
 from clean_room_agent.pipeline.ground import Ground
-from clean_room_agent.pipeline.limits import BUDGETS, IN_WORDS, SHARED, Ending, Meter
+from clean_room_agent.pipeline.limits import (
+    BUDGETS,
+    IN_WORDS,
+    SHARED,
+    Ending,
+    Meter,
+    comparing_seconds,
+)
 from clean_room_agent.pipeline.model_candidate import GENERATOR
+from clean_room_agent.pipeline.nothing_shown import why_nothing
 from clean_room_agent.pipeline.package import BuiltPackage
 from clean_room_agent.pipeline.templates import spectrum_document
 from clean_room_agent.records.answers import LoggedPlan
@@ -42,9 +50,12 @@ class ModelGenerator:
     def name(self) -> str:
         return GENERATOR
 
-    def generate(self, pointers: Sequence[CodePointer], task: Task) -> Generated:
+    def generate(self, pointers: Sequence[CodePointer], task: Task, already: int = 0) -> Generated:
         """Run the attempts. Raises: ModelCallError, after the attempt and its turns are logged."""
-        limits = self.ground.room.config.attempts
+        config = self.ground.room.config
+        limits = config.attempts
+        if already:
+            limits = replace(limits, seconds=comparing_seconds(limits.seconds, config.solve))
         meter = Meter(limits, self.client.usage)
         results: list[AttemptResult] = []
         while len(results) < limits.attempts:
@@ -60,7 +71,7 @@ class ModelGenerator:
         ground = self.ground
         curation = Curation(ground, self.package, pointers)
         attempt = ModelAttempt(ground, self.client, curation, meter, number, self.plan)
-        limits: dict[str, object] = asdict(ground.room.config.attempts)
+        limits: dict[str, object] = asdict(meter.limits)
         limits["attempt"] = number
         limits["seed"] = self.client.choice(CallStage.IMPLEMENT).sampling.seed + number
         limits["plan_id"] = self.plan.plan_id if self.plan else ""
@@ -83,10 +94,15 @@ class ModelGenerator:
         return Generated(
             generator=GENERATOR,
             plausible=found,
-            stopped=IN_WORDS[Ending.PLAUSIBLE if found else endings[-1]],
+            stopped=self._stopped(Ending.PLAUSIBLE if found else endings[-1], task),
             is_cut=not BUDGETS.isdisjoint(endings),
             seconds=meter.seconds,
             tried=sum(result.turns for result in results),
             attempts=len(results),
             turns=sum(result.turns for result in results),
         )
+
+    def _stopped(self, ending: Ending, task: Task) -> str:
+        if ending is Ending.EMPTY_ROOM:
+            return f"{IN_WORDS[ending]}: {why_nothing(self.package.package, task.task_id)}"
+        return IN_WORDS[ending]

@@ -74,8 +74,11 @@ class PatchGenerator(Protocol):
     @property
     def name(self) -> str: ...
 
-    def generate(self, pointers: Sequence[CodePointer], task: Task) -> Generated:
+    def generate(self, pointers: Sequence[CodePointer], task: Task, already: int = 0) -> Generated:
         """Return the plausible patches; none is no error.
+
+        `already` patches of earlier generators passed: with any, this one only compares, and has
+        `solve.tie_break_seconds` for it.
 
         Raises:
             ModelCallError: a model failed; what was done until then is logged.

@@ -1,10 +1,11 @@
-"""Describe files one after the other, each logged at once, until the token budget is near.
+"""Describe files one after the other, each logged at once, while the token budget has room.
 
 Takes: a `TaskRoom` with a model. Gives: `EnrichReport`; `promote` copies by a person's word.
 Does not know: what a description says, or how anything is printed.
 
 Every prompt is a package of a task of its own, with the one decision that lets its file in. A
 killed run loses at most the file it was at; the next run begins with what is not described yet.
+A file that may take more than is left of the budget is passed over for later ones that may not.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from clean_room_agent.enrichment import (
     choose_promotions,
     describe,
     describing_tokens,
+    least_tokens,
     read_queue,
 )
 from clean_room_agent.enrichment.room import task_text
@@ -45,12 +47,15 @@ from clean_room_agent.store.raw_reader import RawReader
 class EnrichReport:
     """What one run did. `remaining` files have no description by this model yet.
 
-    `next_tokens` is what the next one may take where the budget stopped the run, else 0.
+    `passed_over` names the files that may take more than was left of the budget, `next_tokens` is
+    the least that one of them may take, else 0. `details` has the whole fault of what is unusable.
     """
 
     described: list[Enrichment] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     unusable: list[tuple[str, str]] = field(default_factory=list)
+    passed_over: list[tuple[str, str]] = field(default_factory=list)
+    details: dict[str, str] = field(default_factory=dict)
     total: int = 0
     remaining: int = 0
     tokens: int = 0
@@ -88,10 +93,15 @@ def enrich(
                 _skip(room, report, waiting, package)
                 continue
             most = describing_tokens(models, package)
-            if models.usage.tokens + most > room.config.enrich.tokens:
-                report.next_tokens = most
-                return
-            _describe(room, models, report, (waiting, package))
+            left = room.config.enrich.tokens - models.usage.tokens
+            if most <= left:
+                _describe(room, models, report, (waiting, package))
+                continue
+            reason = f"it may take {most:,} tokens, {max(0, left):,} are left"
+            report.passed_over.append((waiting.file.path, reason))
+            report.next_tokens = min(most, report.next_tokens or most)
+            if left < least_tokens(models):
+                return  # not even an empty file would fit
 
 
 def _known_before(log: RawReader, run_id: RunId) -> list[Enrichment]:
@@ -184,7 +194,8 @@ def _describe(
     if found.description is None:
         data = {"path": file.path, "blob_id": file.blob_id, "warnings": list(found.warnings)}
         room.event("enrich.unusable", data, task.task_id, EventLevel.WARNING)
-        report.unusable.append((file.path, found.problem))
+        report.unusable.append((file.path, found.told))
+        report.details[file.path] = found.problem
         return
     enrichment = Enrichment(
         enrichment_id=new_id("n"),

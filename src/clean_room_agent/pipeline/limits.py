@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from enum import StrEnum
 
-from clean_room_agent.config.schema import AttemptsConfig
+from clean_room_agent.config.schema import AttemptsConfig, SolveConfig
 from clean_room_agent.llm.client import Usage
 
 
@@ -23,14 +23,15 @@ class Ending(StrEnum):
     FORMAT_ERRORS = "format_errors"
     STUCK = "stuck"
     WINDOW = "window"
+    EMPTY_ROOM = "empty_room"
     MODEL = "model"
     INTERRUPTED = "interrupted"
 
 
 # More of these might find more; an attempt that is stuck or cannot write an edit is no such case.
 BUDGETS = frozenset({Ending.STEPS, Ending.TOKENS, Ending.SECONDS, Ending.WINDOW})
-# Shared by all attempts, so that no further one starts.
-SHARED = frozenset({Ending.TOKENS, Ending.SECONDS})
+# Shared by all attempts, so that no further one starts: they begin in the same room, too.
+SHARED = frozenset({Ending.TOKENS, Ending.SECONDS, Ending.EMPTY_ROOM})
 IN_WORDS = {
     Ending.PLAUSIBLE: "plausible patches found",
     Ending.STEPS: "the last attempt used its steps",
@@ -39,7 +40,13 @@ IN_WORDS = {
     Ending.FORMAT_ERRORS: "the model kept giving answers that cannot be used",
     Ending.STUCK: "the model went in circles",
     Ending.WINDOW: "a prompt did not fit in the window",
+    Ending.EMPTY_ROOM: "the room is empty",
 }
+
+
+def comparing_seconds(seconds: float, solve: SolveConfig) -> float:
+    """Return what is left of a budget once an earlier generator has a plausible patch."""
+    return min(seconds, solve.tie_break_seconds)
 
 
 class Meter:
@@ -49,7 +56,7 @@ class Meter:
     """
 
     def __init__(self, limits: AttemptsConfig, usage: Usage) -> None:
-        self._limits = limits
+        self.limits = limits
         self._usage = usage
         self._tokens_before = usage.tokens
         self._started = time.monotonic()
@@ -60,6 +67,6 @@ class Meter:
 
     def reached(self) -> Ending | None:
         """Return the shared limit that is reached, if one is."""
-        if self._usage.tokens - self._tokens_before >= self._limits.tokens:
+        if self._usage.tokens - self._tokens_before >= self.limits.tokens:
             return Ending.TOKENS
-        return Ending.SECONDS if self.seconds >= self._limits.seconds else None
+        return Ending.SECONDS if self.seconds >= self.limits.seconds else None

@@ -19,7 +19,7 @@ from clean_room_agent.pipeline.room import TaskRoom
 from clean_room_agent.prompts.tokens import TokenCounter, UpperBoundCounter
 from clean_room_agent.records.calls import CallStage
 from clean_room_agent.records.code import BlobId
-from clean_room_agent.records.context import ContextPackage
+from clean_room_agent.records.context import ContextPackage, FragmentKind
 from clean_room_agent.records.task import Mode, Task
 from clean_room_agent.retrieval import render, retrieve
 from clean_room_agent.retrieval.judge import Judge, RankedJudge
@@ -125,6 +125,11 @@ def _choose_judges(
         return _Desk(room.models, budget, reader_of(mode)).judges(judged, listings, observation)
     ranked = RankedJudge()
     return _Judges(ranked, Leads(observation), UpperBoundCounter(), budget.context_tokens)
+
+
+def is_empty(package: ContextPackage) -> bool:
+    """Say whether a package shows no code at all; `why_nothing` says why."""
+    return not any(fragment.kind is FragmentKind.CODE for fragment in package.fragments)
 
 
 def package_tokens(config_tokens: int, prompt_tokens: int) -> int:

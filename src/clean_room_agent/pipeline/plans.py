@@ -13,7 +13,8 @@ from clean_room_agent.execute.material import Material
 from clean_room_agent.execute.plan import Planned, propose_plan, validate_plan
 from clean_room_agent.llm.router import Router, missing_model
 from clean_room_agent.pipeline.ground import Ground
-from clean_room_agent.pipeline.package import BuiltPackage
+from clean_room_agent.pipeline.nothing_shown import why_nothing
+from clean_room_agent.pipeline.package import BuiltPackage, is_empty
 from clean_room_agent.pipeline.places import PackageLocaliser
 from clean_room_agent.pipeline.room import TaskRoom
 from clean_room_agent.pipeline.templates import read_files
@@ -35,6 +36,11 @@ def write_plan(room: TaskRoom, material: Material, task: Task) -> tuple[Planned,
         role = Role(room.config.stages.plan)
         free = Router(room.config).is_model_free
         raise missing_model(CallStage.PLAN, role, model_free=free)
+    if is_empty(material.package):
+        # Asked all the same, a model makes targets up: it is shown nothing to plan for.
+        said = f"the room is empty: {why_nothing(material.package, task.task_id)}"
+        room.event("plan.refused", {"problem": said}, task.task_id, EventLevel.WARNING)
+        return Planned(None, "", said, (), said), ""
     room.progress("planning", 0, 0, "")
     with CuratedReader(room.root) as reader:
         found = propose_plan(
@@ -75,7 +81,7 @@ def plan_for(ground: Ground, package: BuiltPackage) -> LoggedPlan | None:
     material = plain_material(ground, package)
     found, plan_id = write_plan(ground.room, material, ground.task)
     if found.plan is None:
-        ground.room.note(f"no plan: {found.problem}")
+        ground.room.note(f"no plan: {found.told}")
         return None
     return LoggedPlan(0, plan_id, ground.task.task_id, found.request_id, found.plan)
 

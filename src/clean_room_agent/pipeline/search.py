@@ -25,6 +25,7 @@ EXHAUSTED = "every candidate was tried"
 OUT_OF_TIME = "the time is up"
 OUT_OF_CANDIDATES = "the candidate limit is reached"
 FOUND = "plausible patches found"
+COMPARED = "the time to compare is up"
 
 Log = Callable[[list[tuple[PatchCandidate, Trial]]], None]
 Progress = Callable[[str, int, int, str], None]
@@ -34,6 +35,7 @@ Progress = Callable[[str, int, int, str], None]
 class Search:
     """What a search did. `stopped` names why it ended.
 
+    `already` is how many patches other generators found: with any, this search only compares.
     `last` holds each candidate with how far it got in its last trial: one that changes code which
     ran at import may be tried twice, the second time in a process that imports anew.
     """
@@ -43,6 +45,7 @@ class Search:
     stopped: str = EXHAUSTED
     last: dict[str, tuple[PatchCandidate, float]] = field(default_factory=dict)
     test_sources: Mapping[str, bytes] = field(default_factory=dict)
+    already: int = 0
 
     @property
     def tried(self) -> int:
@@ -59,16 +62,19 @@ def search(
     *,
     log: Log,
     progress: Progress,
+    already: int = 0,
 ) -> Search:
     """Try single edits, then pairs of the best, until a patch holds and the tie-break is over.
 
     Stops at `limits.seconds`, `limits.max_candidates`, or `limits.tie_break_seconds` after the
-    first plausible patch; whichever comes first.
+    first plausible patch; whichever comes first. Where `already` patches are there to compare
+    with, nothing is set aside for pairs.
     """
     clock = _Clock(limits)
-    result = Search(test_sources=test_sources)
+    result = Search(test_sources=test_sources, already=already)
     singles = propose(sources, spectrum, test_sources=test_sources)
-    _drain(warm, singles, clock.singles(), result, log, progress, limits)
+    until = clock.whole() if already else clock.singles()
+    _drain(warm, singles, until, result, log, progress, limits)
     if not result.plausible and result.tried < limits.max_candidates:
         pairs = propose_pairs(list(result.last.values()), sources)
         _drain(warm, pairs, clock.whole(), result, log, progress, limits)
@@ -123,14 +129,15 @@ def _drain(
             log(batch)
             batch = []
         left = max(0.0, deadline - time.monotonic())
-        detail = f"{len(result.plausible)} plausible, at most {left:.0f} s left"
+        detail = f"{result.already + len(result.plausible)} plausible, at most {left:.0f} s left"
         progress("trying candidates", result.tried, 0, detail)
         if time.monotonic() > deadline or len(result.plausible) >= MAX_PLAUSIBLE:
             break
     if result.tried >= limits.max_candidates:
         result.stopped = OUT_OF_CANDIDATES
     elif time.monotonic() > deadline:
-        result.stopped = FOUND if result.plausible else OUT_OF_TIME
+        late = COMPARED if result.already else OUT_OF_TIME
+        result.stopped = FOUND if result.plausible else late
     if batch:
         log(batch)
 

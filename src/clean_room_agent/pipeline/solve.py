@@ -156,11 +156,14 @@ def _stand(room: TaskRoom, work: SolveInput, place: Workplace, session: Session)
 def _generate(generators: GeneratorSet, task: Task) -> tuple[Generated, ...]:
     """Run every generator in the configured order: the patches of all are compared.
 
-    A model that fails ends the run; it is no reason to go on without it.
+    Once one has a plausible patch the later ones only compare, for a bounded time. A model that
+    fails ends the run; it is no reason to go on without it.
     """
-    return tuple(
-        generator.generate(localiser.locate(task), task) for localiser, generator in generators
-    )
+    found: list[Generated] = []
+    for localiser, generator in generators:
+        already = sum(len(generated.plausible) for generated in found)
+        found.append(generator.generate(localiser.locate(task), task, already))
+    return tuple(found)
 
 
 def _select(ground: Ground, package: BuiltPackage, found: Sequence[Plausible]) -> _Judged:

@@ -10,8 +10,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
+from clean_room_agent.config.schema import SolveConfig
 from clean_room_agent.pipeline.doors import CodePointer, Generated, Plausible
 from clean_room_agent.pipeline.ground import Ground
+from clean_room_agent.pipeline.limits import comparing_seconds
 from clean_room_agent.pipeline.places import split_paths
 from clean_room_agent.pipeline.search import EXHAUSTED, Search, search
 from clean_room_agent.records.attempt import Spectrum
@@ -34,11 +36,16 @@ class TemplatesGenerator:
     def name(self) -> str:
         return NAME
 
-    def generate(self, pointers: Sequence[CodePointer], task: Task) -> Generated:
+    def generate(self, pointers: Sequence[CodePointer], task: Task, already: int = 0) -> Generated:
         """Search the pointed files, most suspicious lines first, within the limits of [solve]."""
         started = time.monotonic()
-        attempt_id = self._log_attempt(task)
-        found = self._search({pointer.file for pointer in pointers}, task, attempt_id)
+        budget = self.ground.room.config.solve
+        if already:
+            seconds = comparing_seconds(budget.seconds, budget)
+            budget = replace(budget, seconds=seconds)
+        attempt_id = self._log_attempt(task, budget)
+        files = {pointer.file for pointer in pointers}
+        found = self._search(files, task, attempt_id, budget, already)
         return Generated(
             generator=NAME,
             plausible=tuple(Plausible(c, NAME, attempt_id) for c in found.plausible),
@@ -48,11 +55,13 @@ class TemplatesGenerator:
             tried=found.tried,
         )
 
-    def _search(self, files: set[str], task: Task, attempt_id: str) -> Search:
+    def _search(
+        self, files: set[str], task: Task, attempt_id: str, budget: SolveConfig, already: int
+    ) -> Search:
         ground, room = self.ground, self.ground.room
         _, tests = split_paths(ground.spectrum, ground.test_files)
         limits = replace(
-            room.limits(), wall_seconds=room.config.solve.seconds + room.config.sandbox.test_seconds
+            room.limits(), wall_seconds=budget.seconds + room.config.sandbox.test_seconds
         )
         settings = WarmSettings(
             failing=ground.targets.fail_to_pass,
@@ -68,12 +77,13 @@ class TemplatesGenerator:
                 read_files(ground, sorted(files)),
                 read_files(ground, tests),
                 ground.spectrum,
-                room.config.solve,
+                budget,
                 log=lambda batch: room.raw.append_trials(attempt_id, batch),
                 progress=room.progress,
+                already=already,
             )
 
-    def _log_attempt(self, task: Task) -> str:
+    def _log_attempt(self, task: Task, budget: SolveConfig) -> str:
         attempt_id = new_id("a")
         ground = self.ground
         ground.room.raw.append_attempt(
@@ -81,7 +91,7 @@ class TemplatesGenerator:
                 attempt_id,
                 task.task_id,
                 NAME,
-                limits={"seconds": ground.room.config.solve.seconds},
+                limits={"seconds": budget.seconds},
                 spectrum=spectrum_document(ground),
             )
         )

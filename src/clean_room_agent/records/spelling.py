@@ -1,7 +1,8 @@
 """Spell out what does not print, so that no text drives a terminal or ends its line.
 
 Takes: text from anywhere. Gives: text that shows the same to every reader.
-Does not know: where it is shown, or what is data and what is an instruction.
+`counted` spells a number of things. Does not know: where it is shown, or what is data and what is
+an instruction.
 
 Control characters, line breaks, bidi marks, invisible tags and blanks that look like another one
 become escapes; a byte that was no UTF-8 becomes `\\xNN`. Letters of every language stay.
@@ -29,3 +30,8 @@ def _escape(character: str) -> str:
     if code in _UNDECODABLE:
         return f"\\x{code - 0xDC00:02x}"
     return character.encode("unicode_escape").decode("ascii")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return `1 attempt`, `2 attempts`: for nouns whose plural is an s."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

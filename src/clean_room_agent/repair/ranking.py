@@ -25,6 +25,8 @@ from clean_room_agent.repair.source import FunctionNode, ParsedSource, parse_qui
 
 SIZE_WEIGHT = 0.12
 AGREEMENT_WEIGHT = 0.8
+NEUTRAL_WEIGHT = 4.0
+"""Writing `x + 0` for `x`: more than the fewer nodes of a changed constant can make up for."""
 LINE_SHARE = 0.25
 """Agreeing on the line alone counts a quarter: lines with many ways to edit them would lead."""
 PRIOR_WEIGHT = 0.6
@@ -77,6 +79,8 @@ def rank_plausible(
             "size": -SIZE_WEIGHT * _size(candidate, sources),
             "agreement": AGREEMENT_WEIGHT * _agreement(candidate, candidates, known),
         }
+        if added := _neutral_added(candidate, sources):
+            terms["neutral_constant"] = -NEUTRAL_WEIGHT * added
         terms.update(_distrust(candidate, parsed, literals))
         ranked.append(RankedPatch(candidate, sum(terms.values()), terms))
     return sorted(ranked, key=lambda r: -r.score)
@@ -95,6 +99,30 @@ def _size(candidate: PatchCandidate, sources: Mapping[str, bytes]) -> int:
             a, b = _labels(before), _labels(after)
             total += sum(((a - b) + (b - a)).values())
     return total
+
+
+def _neutral_added(candidate: PatchCandidate, sources: Mapping[str, bytes]) -> int:
+    """How many operations that change no number a patch brings in."""
+    added = 0
+    for path in sorted({r.path for r in candidate.replacements}):
+        before = parse_quietly(sources[path])
+        after = parse_quietly(apply_replacements(sources[path], path, candidate.replacements))
+        if before is not None and after is not None:
+            was, now = (sum(map(_is_neutral, ast.walk(tree))) for tree in (before, after))
+            added += max(0, now - was)
+    return added
+
+
+def _is_neutral(node: ast.AST) -> bool:
+    """Whether a node is `x + 0`, `x - 0` or `x * 1`, or the first or last turned round."""
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Add | ast.Sub | ast.Mult):
+        return False
+    neutral = 1 if isinstance(node.op, ast.Mult) else 0
+    sides = (node.right,) if isinstance(node.op, ast.Sub) else (node.left, node.right)
+    return any(
+        isinstance(side, ast.Constant) and type(side.value) is int and side.value == neutral
+        for side in sides
+    )
 
 
 def _labels(tree: ast.AST) -> Counter[str]:

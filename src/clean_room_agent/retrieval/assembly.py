@@ -91,6 +91,12 @@ def open_layout(task_text: str, budget_tokens: int, counter: TokenCounter) -> La
     Raises: `BudgetError` where they alone pass the budget.
     """
     layout = Layout(tuple(open_prompt(task_text, counter)), budget_tokens, counter)
+    if budget_tokens <= 0:
+        raise BudgetError(
+            "the window leaves no room for a prompt",
+            where="context assembly",
+            hint="raise models.context_tokens or budget.context_tokens",
+        )
     if layout.left < 0:
         raise BudgetError(
             f"the task alone takes {budget_tokens - layout.left:,} of {budget_tokens:,} tokens",

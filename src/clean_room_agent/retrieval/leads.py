@@ -77,7 +77,9 @@ def analyse_task(
         resolution, said = _suggest(resolution, suggestion, reader)
         warnings += said
     seconds = time.perf_counter() - start
-    return resolution, StageRecord("analysis", judge, (), warnings, seconds)
+    # A second try of a model may fail like the first.
+    once = tuple(dict.fromkeys(warnings))
+    return resolution, StageRecord("analysis", judge, (), once, seconds)
 
 
 def _observe(

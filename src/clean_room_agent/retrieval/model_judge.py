@@ -50,6 +50,7 @@ List = Callable[[Candidate], bytes]
 BATCH = 10  # candidates of one call: small models lose count of more
 VERDICT_TOKENS = 64  # of an answer, for each candidate
 KEY_CHARACTERS = 40
+NOT_ASKED = "not asked"
 _STAGES = {
     "scope": (CallStage.SCOPE, FILES_TEMPLATE),
     "precision": (CallStage.PRECISION, ITEMS_TEMPLATE),
@@ -140,7 +141,7 @@ class ModelJudge:
         told: dict[_Key, _Said] = {}
         warnings: list[str] = []
         for place in too_large:
-            reason = f"its listing of {lines[place].cost:,} tokens does not fit: not asked"
+            reason = f"its listing of {lines[place].cost:,} tokens does not fit: {NOT_ASKED}"
             told[identity(asked[place])] = _Said(Verdict.EXCLUDED, reason)
             warnings.append(f"{label(asked[place])}: {reason}")
         calls = [_batch_call(desk, head, [lines[place] for place in batch]) for batch in batches]
@@ -215,7 +216,9 @@ def _said(verdict: CandidateVerdict | None) -> _Said:
 def _unasked(candidate: Candidate, cap: Cap) -> _Said:
     if candidate.score <= 0.0:
         return _Said(Verdict.EXCLUDED, f"score {candidate.score:.3f}: nothing speaks for it")
-    reason = f"beyond the first {cap.limit:,} {cap.criterion} ({cap.reason}): not asked, not shown"
+    reason = (
+        f"beyond the first {cap.limit:,} {cap.criterion} ({cap.reason}): {NOT_ASKED}, not shown"
+    )
     return _Said(Verdict.EXCLUDED, reason)
 
 

@@ -68,7 +68,10 @@ POINTED_FILES = frozenset({"mention.path", "mention.test", "mention.traceback"})
 POINTED_SIGNALS = frozenset(
     {"mention.symbol", "mention.path", "mention.traceback", "graph.target", "spectrum"}
 )
-GUESS = "the task names nothing that is in the index; what is shown is a guess"
+# A name may stand in the index too often to lead anywhere.
+_UNLED = "no name in the task leads to a place in the index"
+GUESS = f"{_UNLED}; what is shown is a guess"
+NO_GUESS = f"{_UNLED}, and no guess was let in"
 
 
 def retrieve(
@@ -201,7 +204,9 @@ class _Run:
             else decision
             for decision in judged.decisions
         )
-        warnings = ((GUESS,) if is_guess else ()) + choices.warnings + judged.warnings
+        shows = any(decision.verdict is Verdict.INCLUDED for decision in decisions)
+        guess = GUESS if shows else NO_GUESS
+        warnings = ((guess,) if is_guess else ()) + choices.warnings + judged.warnings
         seconds = time.perf_counter() - start
         record = StageRecord("precision", judged.judge, decisions, warnings, seconds)
         return choices, record, budget.tokens + headers

@@ -289,6 +289,19 @@ class CuratedReader:
             )
         }
 
+    def read_names(self, blob_pks: Iterable[int]) -> list[tuple[int, str]]:
+        """Names that the blobs define, without variables, once for each blob, by key and name."""
+        rows = [
+            (int(row[0]), str(row[1]))
+            for part in _parts(blob_pks)
+            for row in self._connection.execute(
+                "SELECT DISTINCT blob_pk, name FROM symbols"
+                f" WHERE blob_pk IN ({_marks(part)}) AND kind NOT IN (?, ?)",
+                (*part, SymbolKind.VARIABLE, SymbolKind.CONSTANT),
+            )
+        ]
+        return sorted(rows)
+
     def read_import_lines(self, blob_pk: int) -> list[int]:
         """The lines on which imports begin, in order."""
         query = "SELECT DISTINCT line FROM imports WHERE blob_pk = ? ORDER BY line"

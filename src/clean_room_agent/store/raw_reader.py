@@ -56,6 +56,20 @@ LAST = "last"
 _MOST_CHOICES = 5
 _IDS_COMPARED = 500
 _NO_LIMIT = -1  # in SQLite
+# By the letter of an id: the tables it may stand in, with the step towards its task.
+_OWNERS: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "a": (("attempts", "attempt_id", "task_id"), ("answers", "answer_id", "task_id")),
+    "c": (("applications", "application_id", "patch_id"),),
+    "k": (("context_packages", "package_id", "task_id"),),
+    "l": (("plans", "plan_id", "task_id"),),
+    "m": (("promotions", "promotion_id", "enrichment_id"),),
+    "n": (("turns", "turn_id", "attempt_id"), ("enrichments", "enrichment_id", "request_id")),
+    "p": (("patches", "patch_id", "attempt_id"),),
+    "q": (("model_requests", "request_id", "task_id"),),
+    "s": (("selections", "selection_id", "task_id"), ("stages", "stage_id", "task_id")),
+    "v": (("validations", "validation_id", "patch_id"),),
+    "x": (("test_runs", "test_run_id", "task_id"),),
+}
 Record = TypeVar("Record")
 
 
@@ -327,6 +341,31 @@ class RawReader:
         """Return the whole id for a whole id, a unique beginning, or `last`."""
         return TaskId(self._find("tasks", "task_id", task_id))
 
+    def owning_task(self, word: str) -> TaskId:
+        """Return the task that anything with an id belongs to; a task's own id as it is.
+
+        Raises: UsageError if the id is unknown, ambiguous, or of something outside any task.
+        """
+        places = _OWNERS.get(word[:1], ()) if word[1:2] == "-" else ()
+        if not places:
+            return self.resolve_task(word)
+        known = [place for place in places if self._begins(place, word)]
+        if len(known) > 1:
+            raise UsageError(f"{word!r} is ambiguous", hint="type more of the id")
+        table, column, step = (known or list(places))[0]
+        found = self._find(table, column, word)
+        ((owner,),) = self._rows(
+            f"SELECT {step} FROM {table} WHERE {column} = ? ORDER BY seq LIMIT 1", (found,)
+        )
+        if not owner:
+            raise UsageError(f"{found} belongs to no task", hint="cra runs")
+        return self.owning_task(str(owner))
+
+    def _begins(self, place: tuple[str, str, str], word: str) -> bool:
+        table, column, _ = place
+        sql = f"SELECT 1 FROM {table} WHERE substr({column}, 1, ?) = ? LIMIT 1"
+        return bool(self._rows(sql, (len(word), word)))
+
     def _find(self, table: str, column: str, wanted: str) -> str:
         what = column.removesuffix("_id")
         if wanted == LAST:
@@ -336,7 +375,8 @@ class RawReader:
             return str(rows[0][0])
         if self._rows(f"SELECT 1 FROM {table} WHERE {column} = ?", (wanted,)):
             return wanted
-        sql = f"SELECT {column} FROM {table} WHERE substr({column}, 1, ?) = ? LIMIT ?"
+        # Distinct: a change of the tree has one id and a row for each phase.
+        sql = f"SELECT DISTINCT {column} FROM {table} WHERE substr({column}, 1, ?) = ? LIMIT ?"
         begin = [str(i) for (i,) in self._rows(sql, (len(wanted), wanted, _MOST_CHOICES))]
         if len(begin) == 1 and wanted:
             return begin[0]

@@ -23,6 +23,14 @@ _EXTRAS = {
 }
 
 
+def install_hint(extra: str) -> str:
+    """Say how an extra is installed: from a registry, or in a checkout of the source."""
+    return (
+        f"pip install 'clean-room-agent[{extra}]'; "
+        f"in a checkout of the source: pip install -e '.[{extra}]'"
+    )
+
+
 def open_transport(
     backend: str, base_url: str, *, api_key: str = "", allowed_hosts: tuple[str, ...] = ()
 ) -> Transport:
@@ -77,5 +85,5 @@ def _open_in_process(backend: str) -> Transport:
         raise ConfigError(
             f'backend "{backend}" needs {error.name}, which is not installed',
             where="models.backend",
-            hint=f"pip install 'clean-room-agent[{extra}]'",
+            hint=install_hint(extra),
         ) from error

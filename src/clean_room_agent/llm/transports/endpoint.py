@@ -34,6 +34,16 @@ class Endpoint:
     listed: bool
 
 
+def remote_hint(host: str) -> str:
+    """Name both keys that a host outside this machine needs, as lines to add."""
+    return (
+        "prompts hold your source code; to send it there, in this repository's "
+        ".clean_room/config.toml under [models]:\n"
+        f'allowed_hosts = ["{host}"]\n'
+        f'consent = ["{host}"]'
+    )
+
+
 def check_endpoint(base_url: str, allowed_hosts: tuple[str, ...]) -> Endpoint:
     """Accept a server on this machine, or on a host that the configuration lists.
 
@@ -50,7 +60,7 @@ def check_endpoint(base_url: str, allowed_hosts: tuple[str, ...]) -> Endpoint:
         raise ConfigError(
             f"the model server {host} is not on this machine",
             where=f"{parts.scheme}://{host}:{port}",
-            hint=f'prompts hold your source code; to allow it add "{host}" to models.allowed_hosts',
+            hint=remote_hint(host),
         )
     return Endpoint(base_url.rstrip("/"), host, port, listed)
 

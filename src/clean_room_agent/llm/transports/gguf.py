@@ -33,6 +33,7 @@ from typing import Protocol, cast
 import httpx
 
 from clean_room_agent.errors import ConfigError
+from clean_room_agent.llm.transports import install_hint
 from clean_room_agent.llm.transports.digest import file_digest
 from clean_room_agent.llm.transports.gguf_header import read_header
 from clean_room_agent.llm.transports.watch import Watch
@@ -90,7 +91,7 @@ class GgufTransport:
             raise ConfigError(
                 "the backend gguf needs a package that is not installed",
                 where=str(error),
-                hint="pip install 'clean-room-agent[llamacpp]'",
+                hint=install_hint("llamacpp"),
             ) from error
         self._threads = threads
         self._loaded: dict[_Key, _Loaded] = {}

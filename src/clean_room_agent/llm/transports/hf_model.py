@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from clean_room_agent.errors import ConfigError
+from clean_room_agent.llm.transports import install_hint
 from clean_room_agent.llm.transports.hf_checkpoint import Checkpoint, check_fit
 from clean_room_agent.llm.wire import TransportError
 from clean_room_agent.records.calls import ReplyStatus, Sampling
@@ -55,7 +56,7 @@ class Libraries:
             raise ConfigError(
                 "the backend hf needs packages that are not installed",
                 where=str(error),
-                hint="pip install 'clean-room-agent[train]'",
+                hint=install_hint("train"),
             ) from error
         found["transformers"].utils.logging.disable_progress_bar()
         return cls(

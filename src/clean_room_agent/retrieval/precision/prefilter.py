@@ -6,12 +6,15 @@ their units. Does not know: which will be shown; no model is asked here.
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from clean_room_agent.records.code import EdgeKind
-from clean_room_agent.records.context import Candidate, Signal, SubjectKind
+from clean_room_agent.records.context import Candidate, Detail, Signal, SubjectKind
 from clean_room_agent.records.spelling import one_line
+from clean_room_agent.repo.tokens import split_word
 from clean_room_agent.retrieval.cap import Cap
 from clean_room_agent.retrieval.judge import candidate_order
 from clean_room_agent.retrieval.precision.text import UnitBags, count_terms
@@ -147,6 +150,8 @@ def _measure(
     linked = _weaken_far(linked, lambda index: (-texts["text.symbol"][index][0], index), units)
     depths = 1 + max((mark.depth for mark in ask.marks), default=0)
     suggested = _suggested_words(units, ask.search)
+    names = _agreement(units, ask.weights)
+    largest = max((math.log1p(len(unit.content)) for unit in units), default=1.0)
     signals: list[list[Signal]] = []
     for index, unit in enumerate(units):
         own: list[Signal] = []
@@ -164,8 +169,40 @@ def _measure(
         own += _spectrum_signals(unit, ask.suspicious)
         own += suggested.get(index, ()) if unit.name != HEADER else ()
         own += _suggested_signals(unit, by_file[unit.file.file_pk])
+        own += _form_signals(unit, names.get(unit.name, 0.0), largest) if own else []
         signals.append(own)
     return signals
+
+
+def _form_signals(unit: Unit, name_share: float, largest: float) -> list[Signal]:
+    """How much of its own name the task says, and two losses: small items and class outlines are
+    seldom what is changed."""
+    found = []
+    if name_share > 0.0:
+        found.append(_signal("name.words", name_share, unit.name))
+    small = 1.0 - math.log1p(len(unit.content)) / largest
+    if small > 0.0:
+        found.append(_signal("form.small", small, f"{len(unit.content)} bytes"))
+    if unit.detail is Detail.SIGNATURE:
+        found.append(_signal("form.outline", 1.0, "an outline"))
+    return found
+
+
+def _agreement(units: Sequence[Unit], weights: Mapping[str, float]) -> dict[str, float]:
+    """The share of the parts of an item's own name that the task says, by their rarity."""
+    parts = {
+        unit.name: frozenset(split_word(unit.name.rpartition(".")[2]))
+        for unit in units
+        if unit.ordinal is not None
+    }
+    counts = Counter(part for own in parts.values() for part in own)
+    rare = {part: math.log1p(len(parts) / count) for part, count in counts.items()}
+    return {
+        name: math.fsum(rare[part] for part in own if part in weights)
+        / math.fsum(rare[part] for part in own)
+        for name, own in parts.items()
+        if own
+    }
 
 
 def _path_signals(unit: Unit, marks: Sequence[Mark]) -> list[Signal]:

@@ -130,6 +130,37 @@ def measure_cochange(seeds: Mapping[int, float], reader: CuratedReader, pool: Fi
     return noted("history.cochange", values, notes)
 
 
+def measure_directory(scores: Mapping[int, float], pool: FilePool) -> Measure:
+    """The best of the other files in the same directory: a fix is seldom far from its words."""
+    rooms: dict[str, list[tuple[float, int]]] = {}
+    for key, value in scores.items():
+        rooms.setdefault(pool.files[key].path.rpartition("/")[0], []).append((value, key))
+    values: dict[int, float] = {}
+    notes: dict[int, str] = {}
+    for own in rooms.values():
+        first, *others = sorted(own, key=lambda pair: (-pair[0], pool.files[pair[1]].path))
+        for _, key in own:
+            near = first if key != first[1] else next(iter(others), (0.0, first[1]))
+            values[key] = near[0]
+            notes[key] = f"beside {pool.files[near[1]].path}"
+    return noted("near.directory", values, notes)
+
+
+def measure_quiet(reader: CuratedReader, pool: FilePool) -> Measure:
+    """How seldom a file is changed for whatever reason, beside the source file changed most.
+
+    What is changed often is large and holds every word; the same words mean more elsewhere.
+    """
+    commits = {row.file_pk: row.commits for row in reader.read_churn(pool.files)}
+    most = max((n for key, n in commits.items() if not role_of(pool.files[key])), default=0)
+    values = dict.fromkeys(pool.files, 1.0)
+    if most:
+        for key, count in commits.items():
+            values[key] = 1.0 - math.log1p(count) / math.log1p(most)
+    notes = {key: f"{commits.get(key, 0)} commits" for key in pool.files}
+    return noted("history.quiet", values, notes, 1.0)
+
+
 def measure_recency(reader: CuratedReader, pool: FilePool) -> Measure:
     """Commits of a file, halved for each year that it lay still before the newest change."""
     rows = reader.read_churn(pool.files)

@@ -22,12 +22,15 @@ class Measure:
     name: str
     values: Mapping[int, float]
     explain: Callable[[int], str]
+    full: float = 0.0  # the value that counts as 1; where 0, the largest of a source file
 
     def scale(self, sources: Set[int]) -> float:
         """The largest value of a source file, or of any file where no source file has one.
 
         A test that repeats the task's words does not make every source file look unlike it.
         """
+        if self.full > 0.0:
+            return self.full
         own = (value for key, value in self.values.items() if key in sources)
         return max(own, default=0.0) or max(self.values.values(), default=1.0)
 
@@ -37,7 +40,9 @@ class Measure:
         return Signal(self.name, value, weight, one_line(self.explain(key)))
 
 
-def noted(name: str, values: Mapping[int, float], notes: Mapping[int, str]) -> Measure:
+def noted(
+    name: str, values: Mapping[int, float], notes: Mapping[int, str], full: float = 0.0
+) -> Measure:
     """A measure whose evidence was written down while it was taken; zeros are no signal."""
     positive = {key: value for key, value in values.items() if value > 0.0}
-    return Measure(name, positive, lambda key: notes.get(key, ""))
+    return Measure(name, positive, lambda key: notes.get(key, ""), full)

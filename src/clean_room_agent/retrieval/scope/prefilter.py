@@ -17,11 +17,14 @@ from clean_room_agent.retrieval.roles import role_of
 from clean_room_agent.retrieval.scope.graph import measure_graph
 from clean_room_agent.retrieval.scope.history import (
     measure_cochange,
+    measure_directory,
     measure_past_fixes,
+    measure_quiet,
     measure_recency,
     measure_test_bridge,
 )
 from clean_room_agent.retrieval.scope.measure import Measure
+from clean_room_agent.retrieval.scope.names import measure_names
 from clean_room_agent.retrieval.scope.pool import FilePool
 from clean_room_agent.retrieval.scope.signals import (
     Suspicious,
@@ -36,6 +39,8 @@ from clean_room_agent.retrieval.scope.text import (
     search_text,
 )
 from clean_room_agent.retrieval.weights import (
+    LITTLE,
+    NAMED_FILES,
     ROLE_FACTORS,
     SCOPE_RECORDED,
     SCOPE_WEIGHTS,
@@ -69,19 +74,19 @@ def propose_files(
     pool = FilePool(reader)
     measures = _measure_all(resolution, reader, pool, suspicious)
     sources = frozenset(key for key, file in pool.files.items() if not role_of(file))
-    recency = measure_recency(reader, pool)
-    scales = {measure.name: measure.scale(sources) for measure in (*measures, recency)}
+    always = (measure_recency(reader, pool), measure_quiet(reader, pool))
+    scales = {measure.name: measure.scale(sources) for measure in (*measures, *always)}
     scores = _scores(measures, scales)
-    for key, value in recency.values.items():
+    for key, value in _scores(always, scales).items():
         if key in scores:
-            scores[key] += SCOPE_WEIGHTS[recency.name] * value / scales[recency.name]
+            scores[key] += value
     for key in scores:
         role = role_of(pool.files[key])
         scores[key] *= ROLE_FACTORS[role] if role else 1.0
     cap = Cap(SCOPE_RECORDED, "by score", "bounded log")
     kept = cap.first(scores, lambda key: (-round(scores[key], 9), pool.files[key].path))
     candidates = [
-        _candidate(pool.files[key], _signals(key, (*measures, recency), scales)) for key in kept
+        _candidate(pool.files[key], _signals(key, (*measures, *always), scales)) for key in kept
     ]
     said = cap.describe(len(scores), "file candidates not recorded")
     return Proposed(
@@ -92,7 +97,7 @@ def propose_files(
 
 
 def _scores(measures: Sequence[Measure], scales: Mapping[str, float]) -> dict[int, float]:
-    """What all signals but role and recency add up to, for each file with one."""
+    """What these signals add up to, for each file with one of them."""
     scores: dict[int, float] = {}
     for measure in measures:
         weight, scale = SCOPE_WEIGHTS[measure.name], scales[measure.name]
@@ -133,7 +138,18 @@ def _measure_all(
     seeds = _seeds([*text, *measures], pool)
     measures.append(measure_graph(seeds, reader, pool))
     measures.append(measure_cochange(seeds, reader, pool))
-    return [*words.measure(pool), *suggested.measure(pool), *measures]
+    text = words.measure(pool)
+    fields = next(measure for measure in text if measure.name == "text.fields")
+    least = LITTLE * max(fields.values.values(), default=0.0)
+    own = {
+        key: value
+        for key, value in fields.values.items()
+        if value > least and not role_of(pool.files[key])
+    }
+    measures.append(measure_directory(own, pool))
+    compared = Cap(NAMED_FILES, "by BM25", "bounded reading").best(own)
+    measures.append(measure_names(queries.items_title, compared, reader, pool))
+    return [*text, *suggested.measure(pool), *measures]
 
 
 def _seeds(measures: Sequence[Measure], pool: FilePool) -> dict[int, float]:
@@ -149,7 +165,7 @@ def role_loss(file: FileRow, signals: Sequence[Signal]) -> list[Signal]:
     role = role_of(file)
     if not role:
         return []
-    score = round(sum(signal.contribution for signal in signals), 6)
+    score = round(sum(signal.contribution for signal in signals), 9)
     return [Signal(f"role.{role}", score, ROLE_FACTORS[role] - 1.0, "seldom fixed")]
 
 

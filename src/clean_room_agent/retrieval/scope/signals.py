@@ -20,7 +20,11 @@ Suspicious = Mapping[str, Mapping[int, float]]
 
 def measure_mentions(kind: MarkKind, marks: Iterable[Mark]) -> Measure:
     """Mentions of one kind: each gives 1 / sqrt(files it marks); a file keeps its best, plus a
-    tenth of the others, so that many vague mentions do not outdo one precise one."""
+    tenth of the others, so that many vague mentions do not outdo one precise one.
+
+    1 counts as 1, whatever the other files have: a name that sixty files share is a weak sign
+    even where it is the only one.
+    """
     given: dict[int, dict[str, float]] = {}
     for mark in marks:
         if mark.kind is kind:
@@ -30,7 +34,8 @@ def measure_mentions(kind: MarkKind, marks: Iterable[Mark]) -> Measure:
         key: max(texts.values()) + 0.1 * (sum(texts.values()) - max(texts.values()))
         for key, texts in given.items()
     }
-    return noted(f"mention.{kind}", values, {key: _list(texts) for key, texts in given.items()})
+    notes = {key: _list(texts) for key, texts in given.items()}
+    return noted(f"mention.{kind}", values, notes, 1.0)
 
 
 def measure_tests(marks: Iterable[Mark], reader: CuratedReader) -> Measure:

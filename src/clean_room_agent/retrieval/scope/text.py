@@ -19,6 +19,7 @@ from clean_room_agent.retrieval.weights import (
     FIELD_COLUMNS,
     NAME_COLUMNS,
     PATH_FIELD,
+    PATH_LEAST,
     SUGGESTED_FILES,
     SUGGESTED_POSTINGS,
     TEXT_FILES,
@@ -102,7 +103,10 @@ class TextEvidence:
             self._score("text.names", queries.clean, _NAMES, paths=False),
             self._score("text.fields", queries.mix, _FIELDS, paths=True),
             self._score("text.title", queries.title, _FIELDS, paths=True),
+            self._score("text.specific", queries.items, _WHOLE, paths=False),
         ]
+        self._path_weights = queries.mix
+        self._path_scores = hits.paths.score(queries.mix)
 
     def _score(self, name: str, weights: dict[str, float], column: int, *, paths: bool) -> _Query:
         by_path = self._hits.paths.score(weights) if paths else {}
@@ -117,8 +121,18 @@ class TextEvidence:
                 pool.add_keys(cap.best(query.by_path))
 
     def measure(self, pool: FilePool) -> list[Measure]:
-        """Four measures of the files in the pool: whole, names, fields, title."""
-        return [self._measure(query, pool) for query in self._queries]
+        """Six measures of the files in the pool: whole, names, fields, title, specific, path."""
+        return [*(self._measure(query, pool) for query in self._queries), self._paths(pool)]
+
+    def _paths(self, pool: FilePool) -> Measure:
+        values = {
+            key: score
+            for key, score in self._path_scores.items()
+            if score > PATH_LEAST and key in pool.files
+        }
+        return Measure(
+            "path.words", values, lambda key: self._hits.paths.explain(key, self._path_weights)
+        )
 
     def _measure(self, query: _Query, pool: FilePool) -> Measure:
         values = pool.spread(query.by_blob)
