@@ -38,7 +38,7 @@ contracts: $(STAMP)
 	$(BIN)/lint-imports
 
 unit: $(STAMP)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3
 
 # Local checkpoints need torch: an environment of its own, so that `make test` stays light.
 $(TRAIN)/.installed: pyproject.toml

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.journey import BUGGY, FIXED, TASK, TESTS, Journey, new_journey
-from tests.support.model_server import Answer, Fault, ModelServer, Trouble
+from tests.support.model_server import Answer, Fault, ModelServer, Trouble, throttled
 from tests.support.scripted_models import Competent, Reply, stage_of
 
 FILES = {"money.py": BUGGY, "test_money.py": TESTS}
@@ -160,38 +160,61 @@ def test_a_truncated_answer_is_never_half_applied(tmp_path: Path) -> None:
 
 
 FAULTS = {
-    "closed": Fault(Trouble.CLOSE, after=1),
-    "hung": Fault(Trouble.HANG, after=1),
-    "server error": Fault(Trouble.STATUS, code=500, body='{"error": "boom"}'),
-    "garbage": Fault(Trouble.GARBAGE, after=1),
+    "closed": Answer(LOOP, fault=Fault(Trouble.CLOSE, after=1)),
+    "hung": Answer(LOOP, fault=Fault(Trouble.HANG, after=1)),
+    "slow": Answer(LOOP, fault=Fault(Trouble.SLOW_FIRST, seconds=8)),
+    "server error": Answer(fault=Fault(Trouble.STATUS, code=500, body='{"error": "boom"}')),
+    "throttled": Answer(fault=throttled("1")),
+    "truncating": Answer("{}", prompt_tokens=12),
+    "garbage": Answer(LOOP, fault=Fault(Trouble.GARBAGE, after=1)),
+    "another model": Answer("{}", model="other"),
 }
+
+
+class Failing:
+    """Fails at the second edit until it is mended; then it knows the fix."""
+
+    def __init__(self, fault: Answer) -> None:
+        self._fault = fault
+        self.mended = False
+        self.asked: list[str] = []
+        self._edits = 0
+
+    def __call__(self, request: dict[str, Any]) -> Answer:
+        stage = stage_of(request)
+        self.asked.append(stage)
+        if stage != "implement":
+            return GOOD_MODEL(request)
+        self._edits += 1
+        if self.mended:
+            return GOOD_MODEL(request)
+        return Answer(LOOP) if self._edits == 1 else self._fault
 
 
 @pytest.mark.reliability(84)
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_server_that_dies_in_the_middle_ends_with_its_code_and_loses_nothing(
+def test_a_server_that_fails_in_the_middle_ends_with_its_code_loses_nothing_and_is_resumed(
     tmp_path: Path, name: str
 ) -> None:
-    turns = 0
-
-    def dies(request: dict[str, Any]) -> Answer:
-        nonlocal turns
-        if stage_of(request) != "implement":
-            return GOOD_MODEL(request)
-        turns += 1
-        return Answer(LOOP) if turns == 1 else Answer(LOOP, fault=FAULTS[name])
-
-    with ModelServer("ollama", dies) as server:
+    model = Failing(FAULTS[name])
+    with ModelServer("ollama", model) as server:
         journey = with_model(tmp_path, server, generators='["llm", "templates"]')
         before = journey.state()
         done = journey.cra("solve", TASK, "--test", "pytest -q", "--json")
-        assert done.code == 4, done.stderr
-        assert "cra resume r-" in done.stderr
+        expected = 3 if name == "another model" else 4
+        assert done.code == expected, done.stderr
         assert turn_outcomes(journey) == {"reverted"}
         assert journey.state() == before
         assert len(journey.git("worktree", "list").splitlines()) == 1
-        run = journey.ok("runs", "--verb", "solve")["runs"][0]
-        assert run["status"] == "model"
+        assert journey.ok("verify")["clean"]
+        if expected == 3:
+            return
+        assert "cra resume r-" in done.stderr
+        assert journey.ok("runs", "--verb", "solve")["runs"][0]["status"] == "model"
+        model.mended, asked = True, len(model.asked)
+        resumed = journey.ok("resume")
+        assert resumed["status"] == "solved"
+        assert model.asked[asked:] == ["implement"], "what was answered was asked again"
         assert journey.ok("verify")["clean"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -284,6 +285,7 @@ def test_the_server_ends_when_its_starter_is_killed(tiny: TinyModel) -> None:
     starter = subprocess.Popen(
         [sys.executable, "-c", script, str(tiny.gguf)],
         cwd=real_server.ROOT,
+        env={**os.environ, "PYTHONPATH": str(real_server.ROOT)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -67,8 +67,14 @@ def running(
     command += ["--alias", alias, "--context", str(context), "--slots", str(slots)]
     command += [word for path in adapters for word in ("--adapter", str(path))]
     command += ["--api-key", api_key] if api_key else []
+    # What ran in this process before may have set PYTHONSAFEPATH, which leaves out the folder.
     process = subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdin is not None
     assert process.stdout is not None
