@@ -244,11 +244,6 @@ class CuratedReader:
         where = "s.name = ? AND substr('.' || s.qualified_name, ?) = ?"
         return self._read_symbols(where, "f.path, s.ordinal", (name, -len(tail), tail), limit)
 
-    def search_symbols_any_case(self, name: str, *, limit: int) -> list[SymbolRow]:
-        """Definitions of this name in any case, in path order. Scans the symbol table."""
-        where = "s.name = ? COLLATE NOCASE"
-        return self._read_symbols(where, "f.path, s.ordinal", (name,), limit)
-
     def _read_symbols(
         self, where: str, order: str, values: Sequence[object], limit: int
     ) -> list[SymbolRow]:
