@@ -78,6 +78,16 @@ class Usage:
         return self.prompt_tokens + self.output_tokens
 
 
+@dataclass(slots=True)
+class _Calls:
+    """One batch under way: its tries as they end, then None for each call that is over."""
+
+    done: queue.SimpleQueue[tuple[int, Tried | None]] = field(default_factory=queue.SimpleQueue)
+    cancel: threading.Event = field(default_factory=threading.Event)
+    begun: list[int] = field(default_factory=list)
+    over: int = 0
+
+
 class ModelClient:
     """Calls the models of one configuration for one run. Belongs to one thread.
 
@@ -91,7 +101,6 @@ class ModelClient:
         self.usage = Usage()
         self._raw = raw
         self._run_id = run_id
-        self._cancel = threading.Event()
 
     def counter(self, stage: CallStage) -> TokenCounter:
         """Return the counter of the stage's model, the same for the whole run."""
@@ -185,43 +194,44 @@ class ModelClient:
 
     def _run(self, requests: Sequence[ModelRequest]) -> list[Tried]:
         """Run every call; log each try as it ends. Interrupted, it cancels and logs first."""
-        done: queue.SimpleQueue[tuple[int, Tried]] = queue.SimpleQueue()
+        calls = _Calls()
         last: dict[int, Tried] = {}
         running: list[Future[None]] = []
         with self._pool(len(requests)) as pool:
             try:
                 self._tell(requests, last)
                 for index, request in enumerate(requests):
-                    running.append(pool.submit(self._call, index, request, done))
-                self._drain(done, running, requests, last)
+                    running.append(pool.submit(self._call, index, request, calls))
+                self._drain(calls, len(requests), requests, last)
             except BaseException:
-                self._cancel.set()
-                # A call that had begun may be in nobody's list yet: its reply is in the queue.
-                pool.shutdown()
-                self._drain(done, running, requests, last)
+                calls.cancel.set()
+                # What has not begun by now makes no call. One that has may be in no list of the
+                # pool's, if the interruption came while its thread was started.
+                self._drain(calls, len(calls.begun), requests, last)
                 raise
+        for future in running:
+            future.result()
         return [last[index] for index in range(len(requests))]
 
     def _drain(
         self,
-        done: queue.SimpleQueue[tuple[int, Tried]],
-        running: Sequence[Future[None]],
+        calls: _Calls,
+        awaited: int,
         requests: Sequence[ModelRequest],
         last: dict[int, Tried],
     ) -> None:
-        while True:
-            finished = all(future.done() for future in running)
+        """Log the tries as they end, until `awaited` calls are over."""
+        while calls.over < awaited:
             try:
-                index, tried = done.get(timeout=0.0 if finished else 0.1)
+                index, tried = calls.done.get(timeout=0.1)
             except queue.Empty:
-                if finished:
-                    break
+                continue
+            if tried is None:
+                calls.over += 1
                 continue
             last[index] = tried
             self._log(requests[index], tried)
             self._tell(requests, last)
-        for future in running:
-            future.result()
 
     def _tell(self, requests: Sequence[ModelRequest], last: Mapping[int, Tried]) -> None:
         """Say how many calls of a batch have ended; its calls are of one stage."""
@@ -230,19 +240,25 @@ class ModelClient:
         if self.progress is not None:
             self.progress(requests[0].choice.stage, ended, len(requests))
 
-    def _call(
-        self, index: int, request: ModelRequest, done: queue.SimpleQueue[tuple[int, Tried]]
-    ) -> None:
+    def _call(self, index: int, request: ModelRequest, calls: _Calls) -> None:
         """Run in a worker: try until it succeeds, fails for good, or the tries are used up."""
+        calls.begun.append(index)
+        try:
+            if not calls.cancel.is_set():
+                self._try(index, request, calls)
+        finally:
+            calls.done.put((index, None))
+
+    def _try(self, index: int, request: ModelRequest, calls: _Calls) -> None:
         models = self.room.router.config.models
         wire = _wire_request(request, self._timeouts())
         for number in range(1, models.retries + 2):
-            tried = _judged(request, try_call(self.room.transport, wire, self._cancel, number))
-            done.put((index, tried))
-            if not is_passing(tried.status) or self._cancel.is_set():
+            tried = _judged(request, try_call(self.room.transport, wire, calls.cancel, number))
+            calls.done.put((index, tried))
+            if not is_passing(tried.status) or calls.cancel.is_set():
                 return
             if number <= models.retries:
-                self._cancel.wait(tried.wait_seconds)
+                calls.cancel.wait(tried.wait_seconds)
 
     def _timeouts(self) -> Timeouts:
         models = self.room.router.config.models
