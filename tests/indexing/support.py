@@ -35,6 +35,9 @@ _DUMPS = {
     "cochange": "SELECT min(a.path, b.path), max(a.path, b.path), commits FROM cochange"
     " JOIN history_paths a ON a.path_pk = path_a JOIN history_paths b ON b.path_pk = path_b",
     "state": "SELECT key, value FROM meta WHERE key <> 'scan_started_ns'",
+    "generated": "SELECT f.path, g.rule FROM generated_blobs g JOIN files f USING (blob_pk)",
+    "generated_count": "SELECT count(*) FROM generated_blobs",
+    "attributes": "SELECT path, words FROM file_attributes",
     "found": "SELECT f.path FROM blob_search s JOIN files f ON f.blob_pk = s.rowid"
     " WHERE blob_search MATCH 'alpha'",
     "path_rows": "SELECT f.path, p.path_tokens FROM path_search p"

@@ -18,8 +18,8 @@ from clean_room_agent.repo.ignore import is_secret_name
 from tests.support.git import GitRepo
 
 POLICY = ScanPolicy(
-    language_of=lambda path: "python" if path.endswith(".py") else None,
-    is_test=lambda path: "test" in path,
+    language_of=lambda path, data, executable: "python" if path.endswith(".py") else None,
+    is_test=lambda path, language: "test" in path,
 )
 LATER_NS = 4_000_000_000_000_000_000
 
@@ -40,6 +40,7 @@ def known(found: Scan) -> dict[str, KnownFile]:
     return {
         file.path: KnownFile(
             file.blob_id,
+            file.language,
             file.size_bytes,
             file.mtime_ns,
             found.identities[file.path].inode,
@@ -77,7 +78,10 @@ def test_a_file_as_young_as_the_last_scan_is_hashed_again(repo: GitRepo) -> None
     status = place.stat()
     place.write_text("x = 9\n")
     os.utime(place, ns=(status.st_atime_ns, status.st_mtime_ns))
-    weak = {p: KnownFile(k.blob_id, k.size_bytes, k.mtime_ns) for p, k in known(first).items()}
+    weak = {
+        p: KnownFile(k.blob_id, k.language, k.size_bytes, k.mtime_ns)
+        for p, k in known(first).items()
+    }
 
     again = scan(open_repository(repo.root), weak, POLICY, previous_started_ns=status.st_mtime_ns)
     assert again.files[0].blob_id == repo.git("hash-object", "a.py")

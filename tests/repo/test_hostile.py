@@ -20,7 +20,9 @@ from clean_room_agent.repo.worktree import (
 from tests.support.git import GitRepo, snapshot
 from tests.support.hostile import VECTORS, Vector, hostile_repo
 
-POLICY = ScanPolicy(language_of=lambda path: None, is_test=lambda path: False)
+POLICY = ScanPolicy(
+    language_of=lambda path, data, executable: None, is_test=lambda path, language: False
+)
 
 
 def use_everything(root: Path, scratch: Path) -> list[str]:

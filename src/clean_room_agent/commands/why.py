@@ -22,6 +22,7 @@ from clean_room_agent.records.context import Decision, FragmentKind
 from clean_room_agent.records.log import LoggedDecision, LoggedFragment
 from clean_room_agent.records.spelling import one_line
 from clean_room_agent.records.task import TaskId
+from clean_room_agent.retrieval.roles import explain_role
 from clean_room_agent.store.curated_reader import CuratedReader
 from clean_room_agent.store.raw_reader import RawReader
 
@@ -162,8 +163,11 @@ def _why_silent(invocation: Invocation, path: str) -> str:
     if (invocation.root / path).is_dir():
         raise UsageError(f"{path} is a directory; ask for a file", hint=f"cra why {path}/FILE")
     with CuratedReader(invocation.root) as reader:
-        if reader.read_file(path) is not None:
-            return "it is indexed, but no signal spoke for it: it never was a candidate"
+        file = reader.read_file(path)
+        if file is not None:
+            silent = "it is indexed, but no signal spoke for it: it never was a candidate"
+            role, rule = explain_role(file)
+            return f"{silent} (its role is {role}: {rule})" if role else silent
         skipped = reader.read_skipped(path)
     if skipped is not None:
         return f"it was not read into the index: {skipped}"

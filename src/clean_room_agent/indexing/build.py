@@ -23,9 +23,11 @@ from clean_room_agent.errors import RepositoryError
 from clean_room_agent.indexing.edges import EdgeUpdate, update_edges
 from clean_room_agent.indexing.history import HistoryUpdate
 from clean_room_agent.records.code import BlobId, IndexReport, SkippedFile, SourceFile
+from clean_room_agent.repo.attributes import read_linguist
 from clean_room_agent.repo.files import MAX_FILE_BYTES, KnownFile, Scan, ScanPolicy, scan
 from clean_room_agent.repo.git import Repository
-from clean_room_agent.repo.languages import is_test_path, language_of
+from clean_room_agent.repo.languages import is_test_path
+from clean_room_agent.repo.openings import language_in, tool_mark
 from clean_room_agent.repo.pool import ParserPool, workers_for
 from clean_room_agent.repo.tokens import path_tokens
 from clean_room_agent.store.connect import Role
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from clean_room_agent.repo.syntax import BlobRows
 
 # Raised whenever parsing or resolution gives other rows for the same bytes.
-FORMAT = "3"
+FORMAT = "4"
 
 Progress = Callable[[str, int, int], None]
 BlobKey = tuple[str, str | None]
@@ -120,11 +122,16 @@ def _compare(
     stored = {} if rebuild else facts.read_files()
     known = {
         path: KnownFile(
-            BlobId(file.blob_id), file.size_bytes, file.mtime_ns, file.inode, file.ctime_ns
+            BlobId(file.blob_id),
+            file.language,
+            file.size_bytes,
+            file.mtime_ns,
+            file.inode,
+            file.ctime_ns,
         )
         for path, file in stored.items()
     }
-    policy = ScanPolicy(language_of, lambda path: is_test_path(path, language_of(path)))
+    policy = ScanPolicy(language_in, is_test_path)
     found = scan(repository, known, policy, previous_started_ns=previous_ns)
     plan = _Plan(rebuild, found, stored, {} if rebuild else facts.read_blob_keys())
     plan.skipped = list(found.skipped)
@@ -180,6 +187,7 @@ def _write(
         update_edges(repository, writer, facts, edges)
     writer.delete_blobs(facts.read_orphans())
     writer.replace_skipped(plan.skipped)
+    writer.replace_attributes(read_linguist(repository, [f.path for f in plan.scan.files]))
     writer.replace_meta(
         {
             "state": "complete",
@@ -215,6 +223,7 @@ def _parse_and_read(
                         _keep(facts, key, rows)
                 done += len(results)
                 tell("parse", done, len(plan.to_parse))
+        writer.add_generated(source.generated)
     for commits in steps:
         tell("history", commits, 0)
     return stale
@@ -247,6 +256,7 @@ class _Source:
         self._key = key
         self._stale = stale
         self.parsed: dict[int, BlobKey] = {}
+        self.generated: dict[int, str] = {}
 
     def jobs(self) -> Iterator[tuple[int, str | None, bytes]]:
         """Read each blob; a file that is no longer what the scan saw is stale, not trusted."""
@@ -261,6 +271,8 @@ class _Source:
                 continue
             self.parsed[self._key] = (blob_id, language)
             self._plan.blob_keys[blob_id, language] = self._key
+            if rule := tool_mark(data, language):
+                self.generated[self._key] = rule
             yield self._key, language, data
             self._key += 1
 

@@ -35,6 +35,7 @@ class KnownFile:
     """What an earlier scan knew of a path; `inode` and `ctime_ns` are compared unless 0."""
 
     blob_id: BlobId
+    language: str | None
     size_bytes: int
     mtime_ns: int
     inode: int = 0
@@ -51,10 +52,14 @@ class FileIdentity:
 
 @dataclass(frozen=True, slots=True)
 class ScanPolicy:
-    """How paths are labelled and how large a file may be."""
+    """How files are labelled and how large one may be.
 
-    language_of: Callable[[str], str | None]
-    is_test: Callable[[str], bool]
+    `language_of(path, data, executable)` is asked when a file is hashed; an unchanged file keeps
+    the language that is known. `is_test(path, language)` is asked of every file.
+    """
+
+    language_of: Callable[[str, bytes, bool], str | None]
+    is_test: Callable[[str, str | None], bool]
     max_bytes: int = MAX_FILE_BYTES
 
 
@@ -162,9 +167,11 @@ def _scan_one(path: str, name: str, parent: int, work: _Work) -> None:
         raise _SkipError(f"too large: {status.st_size} bytes")
     entry = work.known.get(path)
     if entry is not None and _unchanged(entry, status, work.previous_ns):
-        blob_id = entry.blob_id
+        blob_id, language = entry.blob_id, entry.language
     else:
-        blob_id, status = _hash(name, parent, work)
+        data, status = _read(name, parent, work)
+        blob_id = hash_blob(data, work.object_format)
+        language = work.policy.language_of(path, data, bool(status.st_mode & stat.S_IXUSR))
     work.identities[path] = FileIdentity(status.st_ino, status.st_ctime_ns)
     work.files.append(
         SourceFile(
@@ -172,8 +179,8 @@ def _scan_one(path: str, name: str, parent: int, work: _Work) -> None:
             blob_id,
             status.st_size,
             status.st_mtime_ns,
-            work.policy.language_of(path),
-            work.policy.is_test(path),
+            language,
+            work.policy.is_test(path, language),
             bool(status.st_mode & stat.S_IXUSR),
         )
     )
@@ -191,8 +198,8 @@ def _unchanged(entry: KnownFile, status: os.stat_result, previous_ns: int) -> bo
     return mtime_ns < previous_ns - slack
 
 
-def _hash(name: str, parent: int, work: _Work) -> tuple[BlobId, os.stat_result]:
-    """Hash a file that stays the same while it is read; one more try if it did not."""
+def _read(name: str, parent: int, work: _Work) -> tuple[bytes, os.stat_result]:
+    """Read a file that stays the same while it is read; one more try if it did not."""
     for _ in range(2):
         handle, before = open_regular(name, parent)
         try:
@@ -203,5 +210,5 @@ def _hash(name: str, parent: int, work: _Work) -> tuple[BlobId, os.stat_result]:
         same = (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size)
         if same and len(data) == after.st_size:
             work.hashed += 1
-            return hash_blob(data, work.object_format), after
+            return data, after
     raise _SkipError("changed while it was read")

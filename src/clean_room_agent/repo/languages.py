@@ -21,8 +21,15 @@ from importlib import resources
 _INTERPRETERS = {
     "python": "python", "pypy": "python", "node": "javascript", "deno": "typescript",
     "ruby": "ruby", "php": "php", "bash": "bash", "sh": "bash", "dash": "bash", "ksh": "bash",
-    "bats": "bash", "kotlin": "kotlin", "scala": "scala", "swift": "swift",
+    "bats": "bash", "zsh": "bash", "ash": "bash", "mksh": "bash", "kotlin": "kotlin",
+    "kotlinc": "kotlin", "scala": "scala", "scala-cli": "scala", "swift": "swift",
+    "pythonw": "python", "ipython": "python", "nodejs": "javascript", "bun": "typescript",
+    "tsx": "typescript", "ts-node": "typescript", "jruby": "ruby", "rake": "ruby",
+    "psql": "sql", "java": "java", "dotnet": "csharp",
 }  # fmt: skip
+# Programs that run a script of one language, whatever words stand behind them.
+_RUNNERS = {"uv": "python", "pipx": "python", "poetry": "python", "bundle": "ruby",
+            "npx": "javascript", "nix-shell": "", "sudo": "", "exec": ""}  # fmt: skip
 _WRITTEN_BY_TOOLS = re.compile(
     r"\.min\.(?:js|mjs|cjs|css)$|[.-]lock\.(?:json|ya?ml|toml)$"
     r"|^(?:npm-shrinkwrap|packages\.lock|project\.assets)\.json$"
@@ -69,6 +76,15 @@ _C_KEYWORDS = _words(
     "break case char const continue default define defined do double else elif endif enum extern"
     " float for goto if ifdef ifndef include inline int long NULL pragma register return short"
     " signed sizeof static struct switch typedef undef union unsigned void volatile while"
+)
+_SQL_KEYWORDS = _words(
+    "add all alter and any as asc begin between bigint boolean by cascade case check column"
+    " commit constraint create cross default delete desc distinct drop else end exists"
+    " false foreign from full function grant group having if in index inner insert int"
+    " integer into is join key language left like limit not null numeric on or order outer"
+    " primary procedure references replace return returns right rollback schema select set"
+    " table temporary text then timestamp trigger true union unique update using values"
+    " varchar view when where with"
 )
 _C_TESTS = re.compile(
     r"^(test_.*|tests?|.*[_-](tests?|unittests?))\.\w+$|^Test[A-Z].*\.\w+$"
@@ -312,6 +328,16 @@ LANGUAGES: tuple[Language, ...] = (
             ".bashrc .bash_profile .bash_aliases .bash_logout .profile .envrc PKGBUILD"
         ),
     ),
+    Language(
+        name="sql",
+        extensions=_list("sql ddl dml pgsql plsql psql"),
+        package="tree_sitter_sql",
+        grammar="language",
+        query="sql.scm",
+        resolver="sql",
+        test_name=re.compile(r"^(test_.*|.*_tests?)\.sql$"),
+        keywords=_SQL_KEYWORDS | frozenset(word.upper() for word in _SQL_KEYWORDS),
+    ),
     Language("html", ("html", "htm", "xhtml"), "tree_sitter_html", "language", "html.scm", ""),
     Language("css", ("css",), "tree_sitter_css", "language", "css.scm", ""),
     Language(
@@ -356,14 +382,32 @@ def language_of(path: str) -> str | None:
 
 
 def language_of_script(first_line: bytes) -> str | None:
-    """Name the language of a file without an extension by its `#!` line."""
+    """Name the language of a file by its `#!` line.
+
+    `env` with its options and settings is stepped over, and so is a runner (`uv run --script`):
+    behind it the first word that is an interpreter counts, else what the runner runs.
+    """
     if not first_line.startswith(b"#!"):
         return None
     words = first_line[2:200].decode("utf-8", "replace").split()
-    names = [word.rpartition("/")[2] for word in words if not word.startswith("-")]
+    names = [_program(word) for word in words if not word.startswith("-") and "=" not in word]
     if names[:1] == ["env"]:
-        names = [name for name in names[1:] if "=" not in name]
-    return _INTERPRETERS.get(names[0].rstrip("0123456789.")) if names else None
+        names = names[1:]
+    if not names:
+        return None
+    if names[0] in _RUNNERS:
+        named = next((name for name in names[1:] if name in _INTERPRETERS), names[0])
+        return _INTERPRETERS.get(named, _RUNNERS[names[0]]) or None
+    return _INTERPRETERS.get(names[0])
+
+
+def _program(word: str) -> str:
+    return word.rpartition("/")[2].rstrip("0123456789.")
+
+
+def find_language(name: str) -> str | None:
+    """Give the name back where the table holds it."""
+    return name if name in _BY_NAME else None
 
 
 def is_code(language: str | None) -> bool:

@@ -53,6 +53,8 @@ class FileRow:
     language: str | None
     is_test: bool
     line_count: int
+    generated: str = ""  # the rule by which a tool wrote its content
+    attributes: str = ""  # what .gitattributes says of it, in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,11 +208,16 @@ class CuratedReader:
                 language=row[5],
                 is_test=bool(row[6]),
                 line_count=row[7],
+                generated=row[8] or "",
+                attributes=row[9] or "",
             )
             for part in parts
             for row in self._connection.execute(
                 "SELECT f.file_pk, f.path, f.blob_pk, b.blob_id, f.size_bytes, f.language,"
-                " f.is_test, b.line_count FROM files f JOIN parsed_blobs b USING (blob_pk)"
+                " f.is_test, b.line_count, g.rule, a.words"
+                " FROM files f JOIN parsed_blobs b USING (blob_pk)"
+                " LEFT JOIN generated_blobs g USING (blob_pk)"
+                " LEFT JOIN file_attributes a ON a.path = f.path"
                 f" WHERE {where.format(_marks(part))}",
                 part,
             )

@@ -98,7 +98,7 @@ class CuratedWriter:
         self.connection.execute("INSERT INTO blob_search (blob_search) VALUES ('delete-all')")
         for table in (
             "edges", "files", "path_search", "skipped_files", "symbols", "symbol_references",
-            "imports", "blob_text", "parsed_blobs", "meta",
+            "imports", "blob_text", "generated_blobs", "file_attributes", "parsed_blobs", "meta",
         ):  # fmt: skip
             self.connection.execute(f"DELETE FROM {table}")
 
@@ -150,10 +150,25 @@ class CuratedWriter:
             " WHERE blob_pk = ?",
             keys,
         )
-        for table in ("symbols", "symbol_references", "imports", "blob_text", "parsed_blobs"):
+        for table in (
+            "symbols", "symbol_references", "imports", "blob_text", "generated_blobs",
+            "parsed_blobs",
+        ):  # fmt: skip
             self.connection.executemany(f"DELETE FROM {table} WHERE blob_pk = ?", keys)
 
+    def add_generated(self, rules: Mapping[int, str]) -> None:
+        """Mark new blobs that a tool wrote: the rule that says so, by blob."""
+        self.connection.executemany("INSERT INTO generated_blobs VALUES (?,?)", rules.items())
+
     # files ----------------------------------------------------------------------------------
+
+    def replace_attributes(self, words: Mapping[str, str]) -> None:
+        """Record what the repository's attributes say of paths; the earlier rows are gone."""
+        self.connection.execute("DELETE FROM file_attributes")
+        self.connection.executemany(
+            "INSERT INTO file_attributes VALUES (?,?)",
+            [(path_bytes(path), said) for path, said in words.items()],
+        )
 
     def replace_files(self, rows: Sequence[FileValues]) -> None:
         """Add or replace files: `(file_pk, path, blob_pk, size, mtime, inode, ctime, language,

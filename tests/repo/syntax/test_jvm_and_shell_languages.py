@@ -1,4 +1,4 @@
-"""Kotlin, Swift, Scala and Bash: definitions, references, imports to the letter."""
+"""Kotlin, Swift, Scala, Bash and SQL: definitions, references, imports to the letter."""
 
 from __future__ import annotations
 
@@ -255,6 +255,54 @@ CASES = [
         [
             ("./lib/common.sh", "*", "", 0), ("${DIR}/env.sh", "*", "", 0),
         ],
+    ),
+    Case(
+        "sql",
+        r"""
+        -- The shop's schema.
+        CREATE SCHEMA shop;
+        /* Who buys. */
+        CREATE TABLE IF NOT EXISTS shop.users (
+          id INTEGER PRIMARY KEY,
+          org INT REFERENCES orgs (id)
+        );
+        CREATE TABLE items (id int, FOREIGN KEY (id) REFERENCES users (id));
+        create or replace view active as select u.id from shop.users u join orgs o on o.id = u.org;
+        CREATE UNIQUE INDEX users_org ON shop.users (org);
+        CREATE TYPE mood AS ENUM ('sad', 'ok');
+        CREATE FUNCTION total(a int) RETURNS int AS $$ SELECT round(a) FROM items; $$ LANGUAGE sql;
+        CREATE PROCEDURE clear(a int) LANGUAGE sql AS $$ DELETE FROM items; $$;
+        CREATE TRIGGER watch BEFORE INSERT ON items FOR EACH ROW EXECUTE FUNCTION total();
+        ALTER TABLE items ADD COLUMN age int;
+        INSERT INTO items (id) VALUES (1);
+        """,
+        [
+            "module shop 2-2: CREATE SCHEMA shop [-- The shop's schema.]",
+            "struct shop.users 4-7: CREATE TABLE IF NOT EXISTS shop.users (\n  id INTEGER "
+            "PRIMARY KEY,\n  org INT REFERENCES orgs (id)\n) [/* Who buys. */]",
+            "variable shop.users.id 5-5: id INTEGER PRIMARY KEY",
+            "variable shop.users.org 6-6: org INT REFERENCES orgs (id)",
+            "struct items 8-8: CREATE TABLE items (id int, FOREIGN KEY "
+            "(id) REFERENCES users (id))",
+            "variable items.id 8-8: id int",
+            "struct active 9-9: create or replace view active as select u.id from shop.users u "
+            "join orgs o on o.id = u.org",
+            "variable users_org 10-10: CREATE UNIQUE INDEX users_org ON shop.users (org)",
+            "type mood 11-11: CREATE TYPE mood AS ENUM ('sad', 'ok')",
+            "function total 12-12: CREATE FUNCTION total(a int) RETURNS int",
+            "function clear 13-13: CREATE PROCEDURE clear(a int) LANGUAGE sql AS $$ DELETE FROM "
+            "items; $$",
+            "function watch 14-14: CREATE TRIGGER watch BEFORE INSERT ON items FOR EACH ROW "
+            "EXECUTE FUNCTION total()",
+            "variable age 15-15: age int",
+        ],
+        {
+            "call .round @total", "call .total @watch", "type .items @", "type .items @clear",
+            "type .items @total", "type .items @watch", "type .orgs @active",
+            "type .orgs @shop.users.org", "type .users @items", "type shop.users @active",
+            "type shop.users @users_org",
+        },
+        [],
     ),
 ]  # fmt: skip
 

@@ -22,7 +22,7 @@ NAMES = {
     "a.d.ts": "typescript", "SConstruct": "python", "A.PY": "python",
     # no grammar, or no extension
     "Makefile": None, "Dockerfile": None, "a.rst": None, "a.zig": None, "go": None, "bin/c": None,
-    "schema.sql": None,
+    "schema.sql": "sql", "a.ex": None, "a.lua": None, "a.m": None, "a.pl": None,
     # written by tools
     "package-lock.json": None, "pnpm-lock.yaml": None, "npm-shrinkwrap.json": None,
     "packages.lock.json": None, "poetry.lock": None, "Cargo.lock": None, "Gemfile.lock": None,
@@ -39,6 +39,9 @@ FIRST_LINES = {
     b"#!/bin/sh\n": "bash", b"#!/usr/bin/env bash\n": "bash",
     b"#!/usr/bin/env -S python3.11 -u": "python",
     b"#! /usr/bin/python2\n": "python", b"#!/usr/bin/env FOO=1 ruby\n": "ruby",
+    b"#!/usr/bin/env -S uv run --script\n": "python", b"#!/usr/bin/env -S npx tsx": "typescript",
+    b"#!/usr/bin/env -S deno run --allow-net": "typescript", b"#!/usr/bin/env zsh": "bash",
+    b"#!/usr/bin/env nix-shell\n": None,
     b"#!/usr/bin/env node\n": "javascript", b"#!/usr/bin/perl\n": None, b"#!\n": None,
     b"#!/usr/bin/env\n": None, b"# a comment\n": None, b"": None, b"\x7fELF": None,
 }  # fmt: skip

@@ -304,6 +304,7 @@ BROKEN = {
     "swift": "func alpha( {\n}\n\nfunc beta() {\n}\n",
     "scala": "def alpha( = {\n\ndef beta() = 1\n",
     "bash": "if then fi fi\nbeta() {\n  true\n}\n",
+    "sql": "CREATE TABLE alpha (;\nCREATE TABLE beta (id INT);\n",
     "css": "} .alpha {{ \nbeta { top: 0 }\n",
     "toml": "alpha = = 1\n[beta]\nx = 1\n",
     "yaml": "alpha: [1, 2\nbeta: 1\n",
@@ -366,3 +367,14 @@ def test_broken_syntax_is_partial() -> None:
 def test_every_language_has_a_grammar_and_a_query(language: str) -> None:
     assert load_grammar(language).abi_version >= 13
     assert "@def." in read_query(language)
+
+
+def test_quoted_names_and_dialects_of_sql_are_read_as_far_as_they_go() -> None:
+    source = (
+        "CREATE TABLE `orders` (`id` int(11) NOT NULL, KEY `k` (`id`)) ENGINE=InnoDB;\n"
+        'CREATE VIEW "Big" AS SELECT * FROM "orders";\n'
+        "CREATE TABLE [dbo].[Items] ([Id] INT);\nCREATE VIEW kept AS SELECT 1;\n"
+    )
+    blob = parse("sql", source)
+    assert blob.status is ParseStatus.PARTIAL
+    assert {"orders", "Big", "kept"} <= {symbol.name for symbol in blob.symbols}

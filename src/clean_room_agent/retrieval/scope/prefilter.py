@@ -13,7 +13,7 @@ from clean_room_agent.records.context import Candidate, Signal, SubjectKind
 from clean_room_agent.retrieval.cap import Cap
 from clean_room_agent.retrieval.judge import candidate_order
 from clean_room_agent.retrieval.resolve import MarkKind, Resolution
-from clean_room_agent.retrieval.roles import role_of
+from clean_room_agent.retrieval.roles import explain_role, role_of
 from clean_room_agent.retrieval.scope.graph import measure_graph
 from clean_room_agent.retrieval.scope.history import (
     measure_cochange,
@@ -162,11 +162,11 @@ def _seeds(measures: Sequence[Measure], pool: FilePool) -> dict[int, float]:
 
 def role_loss(file: FileRow, signals: Sequence[Signal]) -> list[Signal]:
     """What a file that is seldom fixed loses of the score of `signals`: one negative signal."""
-    role = role_of(file)
+    role, rule = explain_role(file)
     if not role:
         return []
     score = round(sum(signal.contribution for signal in signals), 9)
-    return [Signal(f"role.{role}", score, ROLE_FACTORS[role] - 1.0, "seldom fixed")]
+    return [Signal(f"role.{role}", score, ROLE_FACTORS[role] - 1.0, f"seldom fixed; {rule}")]
 
 
 def _candidate(file: FileRow, signals: Sequence[Signal]) -> Candidate:
