@@ -94,7 +94,7 @@ def read_symbols(captures: Captures, data: bytes) -> list[SymbolRow]:
     definitions.sort(key=lambda item: (item.start, -item.end))
     docstrings = _inner_docstrings(captures)
     comments = _Comments(captures, data)
-    comments.include_attributes(definitions)
+    comments.include_attributes(definitions, data)
     return _nest(definitions, _impl_scopes(captures, data), docstrings, comments, data)
 
 
@@ -166,15 +166,18 @@ def _dotted(name: str) -> str:
 def _plain_name(node: Node, data: bytes) -> str:
     """Give a C++ name without template arguments: a specialisation bears the template's name."""
     text = "".join(_text(node, data).split())
-    if "<" not in text or "operator" in text:
+    if node.type == "operator_cast":
+        return f"operator {_text(node.child_by_field_name('type'), data)}"
+    scope, operator, rest = text.partition("operator")
+    if "<" not in scope:
         return text
     depth, kept = 0, []
-    for character in text:
+    for character in scope:
         depth += character == "<"
         if depth == 0:
             kept.append(character)
         depth -= character == ">"
-    return "".join(kept)
+    return "".join((*kept, operator, rest))
 
 
 def _names(node: Node, kind: str, data: bytes) -> Iterator[str]:
@@ -202,10 +205,18 @@ def _names(node: Node, kind: str, data: bytes) -> Iterator[str]:
             yield _plain_name(named, data)
         else:
             words = _text(named, data).split()
-            yield " ".join(words) if words and words[0].startswith("`") else "".join(words)
+            if words and words[0] == "@test":  # bats: the title stands where a name would
+                yield _bats_title(node, data)
+            else:
+                yield " ".join(words) if words and words[0].startswith("`") else "".join(words)
         return
     for declarator in node.children_by_field_name("declarator"):
         yield _plain_name(_declared(declarator), data)
+
+
+def _bats_title(node: Node, data: bytes) -> str:
+    head = data[node.start_byte : node.end_byte].partition(b"{")[0]
+    return head.decode("utf-8", "replace").removeprefix("@test").strip(" \t\"'")
 
 
 def _declared(declarator: Node) -> Node:
@@ -220,7 +231,8 @@ def _is_function(item: _Definition) -> bool:
     """Whether a C declaration declares a function: its name stands right before parameters."""
     for declarator in item.node.children_by_field_name("declarator"):
         name = _declared(declarator)
-        if name.parent is not None and name.parent.type == "function_declarator":
+        is_called = name.parent is not None and name.parent.type == "function_declarator"
+        if is_called or name.type == "operator_cast":
             return True
     return False
 
@@ -309,8 +321,10 @@ class _Comments:
                 ends_line = data[node.end_byte - 1 : node.end_byte] == b"\n"
                 self._by_end[node.end_point.row + (0 if ends_line else 1)] = node
 
-    def include_attributes(self, definitions: list[_Definition]) -> None:
+    def include_attributes(self, definitions: list[_Definition], data: bytes) -> None:
         for item in definitions if self._attributes else ():
+            if data[data.rfind(b"\n", 0, item.start) + 1 : item.start].strip():
+                continue  # it stands behind another item, whose attribute this is
             while (node := self._attributes.get(item.start_line - 1)) is not None:
                 item.start, item.start_line = node.start_byte, node.start_point.row + 1
 
@@ -375,7 +389,7 @@ def _attach(rows: list[SymbolRow], docstrings: list[Node]) -> None:
 
 
 def _last_name(item: _Definition) -> str:
-    whole = item.kind in _ENTRIES and item.kind != "table"
+    whole = (item.kind in _ENTRIES and item.kind != "table") or " " in item.name
     return item.name if whole else item.name.rpartition(".")[2] or item.name
 
 

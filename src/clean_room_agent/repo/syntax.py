@@ -40,6 +40,7 @@ from clean_room_agent.records.code import (
 from clean_room_agent.redaction import blank, secret_spans
 from clean_room_agent.repo.definitions import Captures, Scope, SymbolRow, read_symbols
 from clean_room_agent.repo.languages import get_language, read_query
+from clean_room_agent.repo.readable import readable
 from clean_room_agent.repo.statements import ImportRow, read_imports
 from clean_room_agent.repo.tokens import WordCounter, join_counts, name_tokens
 
@@ -124,7 +125,7 @@ def parse_rows(data: bytes, language: str | None) -> BlobRows:
         words = _WORDS.count(data, numbers=True, skip=_NO_KEYWORDS)
         return "no_grammar", "no grammar", line_count, [], [], [], "", join_counts(words), ""
     reader = _reader(language)
-    root = reader.parser.parse(data).root_node
+    root = reader.parser.parse(readable(data, language)).root_node
     captures = QueryCursor(reader.query).captures(root)
     symbols = read_symbols(captures, data)
     imports = [row for node in _imports(captures) for row in read_imports(language, node, data)]

@@ -99,6 +99,7 @@ CASES = [
             "method I.m 2-2: m(x: A): B",
             "type T 3-3: export type T = A | B;",
             "enum E 4-4: enum E",
+            "constant E.X 4-4: X",
             "class C 5-8: abstract class C<U> extends D implements I",
             "method C.constructor 6-6: constructor(readonly q: Q)",
             "method C.foo 7-7: abstract foo(): void",
@@ -148,6 +149,7 @@ CASES = [
         """,
         [
             "struct T 7-10: T struct [// Doc of T.]",
+            "variable T.a 9-9: a *Foo",
             "interface I 11-13: I interface",
             "method I.Do 12-12: Do(x Foo) error",
             "constant A 15-15: A = 1",
@@ -155,7 +157,7 @@ CASES = [
             "function F 21-21: func F() *T",
         ],
         {
-            "inherit .Base @T", "type .Foo @T", "type .Foo @I.Do", "type .T @T.Do",
+            "inherit .Base @T", "type .Foo @T.a", "type .Foo @I.Do", "type .T @T.Do",
             "type m.Q @T.Do", "call t.other @T.Do", "call fmt.Println @T.Do", "type .T @F",
         },
         [("fmt", "", "", 0), ("example.com/x/y", "", "m", 0)],
@@ -176,13 +178,14 @@ CASES = [
         """,
         [
             "struct S 4-5: pub struct S [/// Doc of S.]",
+            "variable S.a 5-5: a: Foo",
             "method S.new 7-7: fn new(q: &Foo) -> Bar",
             "trait Tr 9-9: trait Tr",
             "method Tr.run 9-9: fn run(&self);",
             "constant C 10-10: const C: i32 = 1;",
         ],
         {
-            "type .Foo @S", "inherit .Tr @", "type .Foo @S.new", "type .Bar @S.new",
+            "type .Foo @S.a", "inherit .Tr @", "type .Foo @S.new", "type .Bar @S.new",
             "call .helper @S.new", "call self.run @S.new", "call x.y @S.new", "call .note @S.new",
         },
         [

@@ -13,6 +13,8 @@
 (destructor_declaration) @def.method
 (operator_declaration ["+" "-" "*" "/" "%" "==" "!=" "<" ">" "<=" ">=" "!" "&" "|" "^" "++" "--" "~"] @name) @def.method
 (indexer_declaration "this" @name) @def.method
+(conversion_operator_declaration type: (_) @name) @def.method
+(event_declaration) @def.variable
 (local_function_statement) @def.function
 (property_declaration) @def.variable
 (field_declaration (variable_declaration (variable_declarator name: (_) @name))) @def.variable

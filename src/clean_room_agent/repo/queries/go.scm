@@ -9,6 +9,7 @@
 (source_file (const_declaration (const_spec) @def.constant))
 (source_file (var_declaration (var_spec) @def.variable))
 (source_file (var_declaration (var_spec_list (var_spec) @def.variable)))
+(field_declaration name: (field_identifier) @name) @def.variable
 (method_elem) @def.method
 (type_declaration . (type_spec) .) @decorated
 

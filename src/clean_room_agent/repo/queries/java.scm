@@ -4,6 +4,8 @@
 (interface_declaration) @def.interface
 (annotation_type_declaration) @def.interface
 (enum_declaration) @def.enum
+(enum_constant) @def.constant
+(annotation_type_element_declaration) @def.method
 (method_declaration) @def.method
 (constructor_declaration) @def.method
 (field_declaration) @def.field

@@ -2,4 +2,5 @@
 ; inherits: script.scm
 ; inherits: jsx.scm
 (class_heritage [(identifier) (member_expression)] @inherit)
+(field_definition property: (_)) @def.variable
 (field_definition property: (_) value: [(arrow_function) (function_expression)]) @def.method

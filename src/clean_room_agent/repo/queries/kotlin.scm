@@ -3,6 +3,7 @@
 (class_declaration "interface") @def.interface
 (class_declaration (enum_class_body)) @def.enum
 (object_declaration) @def.class
+(companion_object name: (identifier)) @def.class
 (enum_entry (identifier) @name) @def.constant
 (function_declaration) @def.function
 (secondary_constructor "constructor" @name) @def.method

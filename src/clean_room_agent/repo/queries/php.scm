@@ -9,6 +9,10 @@
 (function_definition) @def.function
 (method_declaration) @def.method
 (const_declaration (const_element . (name) @name)) @def.constant
+(function_call_expression
+  function: (name) @_define
+  arguments: (arguments . (argument (string (string_content) @name)))
+  (#eq? @_define "define")) @def.constant
 (property_declaration (property_element name: (variable_name (name) @name))) @def.variable
 
 (function_call_expression function: [(name) @call (qualified_name (name) @call .)])

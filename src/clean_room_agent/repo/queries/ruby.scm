@@ -11,6 +11,16 @@
   arguments: (argument_list . (simple_symbol) @name)
   block: (_)
   (#eq? @_define "define_method")) @def.method
+(call
+  method: (identifier) @_define
+  arguments: (argument_list . (string (string_content) @name))
+  block: (_)
+  (#eq? @_define "define_method")) @def.method
+(call
+  method: (identifier) @_attribute
+  arguments: (argument_list (simple_symbol) @name)
+  (#match? @_attribute "^(attr|attr_(reader|writer|accessor)|alias_method)$")) @def.variable
+(alias name: (identifier) @name) @def.method
 
 (call method: [(identifier) (constant)]) @call.method
 (call method: (super) @call)

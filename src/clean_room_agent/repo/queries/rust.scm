@@ -4,7 +4,10 @@
 (struct_item) @def.struct
 (union_item) @def.struct
 (enum_item) @def.enum
+(enum_variant) @def.constant
+(struct_item body: (field_declaration_list (field_declaration) @def.variable))
 (trait_item) @def.trait
+(associated_type) @def.type
 (type_item) @def.type
 (mod_item body: (_)) @def.module
 (const_item) @def.constant

@@ -13,6 +13,9 @@
 (assignment_expression
   left: (member_expression) right: [(arrow_function) (function_expression)]) @def.assigned
 (pair key: (property_identifier) value: [(arrow_function) (function_expression)]) @def.function
+(pair key: (string (string_fragment) @name) value: [(arrow_function) (function_expression)]) @def.function
+(export_statement "default" @name value: [(arrow_function) (function_expression !name)]) @def.function
+(export_statement "default" @name value: (class !name)) @def.class
 (export_statement) @decorated
 
 (call_expression function: [(identifier) (member_expression) (super)] @call)

@@ -9,6 +9,11 @@
 (function_signature) @def.function
 (abstract_method_signature) @def.method
 (method_signature) @def.method
+(public_field_definition name: (_)) @def.variable
+(interface_body (property_signature name: (_)) @def.variable)
+(enum_body (property_identifier) @name @def.constant)
+(enum_assignment name: (_) @name) @def.constant
+(ambient_declaration (lexical_declaration (variable_declarator name: (identifier)) @def.variable))
 (public_field_definition value: [(arrow_function) (function_expression)]) @def.method
 
 (extends_clause value: [(identifier) (member_expression)] @inherit)

@@ -26,6 +26,8 @@ _CONTAINERS = frozenset(
 )
 SMALL_CLASS_BYTES = 1_200  # a class this small is shown with its methods
 HEADER = "<header>"
+# Languages whose headings and tables hold what stands under them.
+SECTIONED = frozenset({"markdown", "toml"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ def cut_units(
     definition.
     """
     by_ordinal = {row.ordinal: row.symbol for row in symbols}
+    if file.language in SECTIONED:
+        return _cut_sections(file, by_ordinal, data) or [whole_file(file, data)]
     children: dict[int | None, list[int]] = {}
     for ordinal, symbol in by_ordinal.items():
         if symbol.kind is not SymbolKind.MODULE:
@@ -66,6 +70,24 @@ def cut_units(
     first = min(units, key=lambda unit: unit.span.start_byte)
     header = _header(file, data, first.span, imports)
     return [*header, *sorted(units, key=lambda unit: unit.span.start_byte)]
+
+
+def _cut_sections(file: FileRow, by_ordinal: dict[int, Symbol], data: bytes) -> list[Unit]:
+    """Each heading or table up to the next one, whatever its rank: disjoint and in order."""
+    kept = {o: s for o, s in by_ordinal.items() if s.kind is SymbolKind.MODULE or s.parent is None}
+    ordered = sorted(kept, key=lambda ordinal: kept[ordinal].span.start_byte)
+    units = []
+    for at, ordinal in enumerate(ordered):
+        span = kept[ordinal].span
+        start, stop = _line_start(data, span.start_byte), span.end_byte
+        if at + 1 < len(ordered):
+            stop = min(stop, _line_start(data, kept[ordered[at + 1]].span.start_byte))
+        content = data[start:stop].rstrip()
+        last = span.start_line + content.count(b"\n")
+        cut = Span(start, start + len(content), span.start_line, last)
+        name = kept[ordinal].qualified_name
+        units.append(Unit(file, SubjectKind.SYMBOL, name, Detail.SYMBOL, cut, content, ordinal))
+    return units
 
 
 def _header(file: FileRow, data: bytes, first: Span, imports: Sequence[int]) -> list[Unit]:
