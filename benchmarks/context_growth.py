@@ -16,7 +16,6 @@ import json
 import os
 import pstats
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,8 +25,8 @@ from pathlib import Path
 
 from context import MIN_SUBJECT_WORDS, build
 from grown import git, grow
+from processes import Cost, run_process
 
-SOURCE = Path(__file__).resolve().parents[1] / "src"
 TASKS = 30
 MIN_DOC_WORDS = 8
 FLAT = 2.0
@@ -36,23 +35,14 @@ PROFILE_LINES = 18
 CRA = [sys.executable, "-m", "clean_room_agent"]
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What one run took."""
-
-    wall: float
-    processor: float
-    peak_mib: float = 0.0
-
-
 @dataclass(slots=True)
 class Scale:
     """One repository and what was measured on it."""
 
     copies: int
     root: Path
-    facts: dict[str, int] = field(default_factory=dict)
-    index: Cost = Cost(0, 0)
+    facts: dict[str, int]
+    index: Cost
     verb: list[Cost] = field(default_factory=list)
     call: list[Cost] = field(default_factory=list)
     start: list[Cost] = field(default_factory=list)
@@ -65,18 +55,11 @@ def measure_growth(source: Path, copies: Sequence[int], budget: int, profile: bo
     tasks = make_tasks(source)
     with tempfile.TemporaryDirectory(prefix="cra-growth-") as folder:
         scales = [_prepare(source, count, Path(folder)) for count in copies]
-        for text in (tasks[0], *tasks):  # the first once more, to warm up
-            for scale in scales:
-                _run(scale, text, budget)
         for scale in scales:
-            for kept in (
-                scale.verb,
-                scale.call,
-                scale.start,
-                scale.refresh,
-                *scale.phases.values(),
-            ):
-                del kept[0]
+            build(scale.root, tasks[0], budget)  # one to warm the page cache
+        for number, text in enumerate(tasks):
+            for scale in scales:
+                _run(scale, text, budget, besides=number % BESIDES == 0)
         _print(scales, len(tasks))
         if profile:
             _profile(scales[-1], tasks, budget)
@@ -121,22 +104,6 @@ def _prepare(source: Path, copies: int, folder: Path) -> Scale:
     return Scale(copies, root, {name: facts[name] for name in kept}, index)
 
 
-def run_process(argv: Sequence[str], root: Path) -> tuple[Cost, bytes]:
-    """Run a command to its end: its cost with that of its children, and what it printed."""
-    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
-    started = time.perf_counter()
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as told:
-        process = subprocess.Popen(argv, cwd=root, env=environment, stdout=out, stderr=told)
-        _, status, used = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        told.seek(0)
-        if process.returncode:
-            raise SystemExit(told.read().decode("utf-8", "replace"))
-        return Cost(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024), out.read()
-
-
 def _run(scale: Scale, text: str, budget: int, *, besides: bool) -> None:
     """One task: the verb, the call inside, and what the verb does besides."""
     if besides:
@@ -146,7 +113,7 @@ def _run(scale: Scale, text: str, budget: int, *, besides: bool) -> None:
     started, started_cpu = time.perf_counter(), time.process_time()
     package = build(scale.root, text, budget)
     wall = time.perf_counter() - started
-    scale.call.append(Cost(wall, time.process_time() - started_cpu))
+    scale.call.append(Cost(wall, time.process_time() - started_cpu, 0))
     stages = {stage.name: stage.seconds for stage in package.stages}
     for name, seconds in {**stages, "open": wall - sum(stages.values())}.items():
         scale.phases.setdefault(name, []).append(seconds)
