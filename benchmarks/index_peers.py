@@ -8,7 +8,8 @@ ratios of processor seconds to the bare parse. Does not know: how good an index 
 
 Every round runs every side once, so that a busy machine slows all of them. Processor seconds are
 user and system time of the process and all its children. A peer that is not installed is named
-with the way to install it, and the rest goes on.
+with the way to install it, and the rest goes on. Ctrl-C prints what was measured of a repository
+so far, and the next one begins.
 """
 
 from __future__ import annotations
@@ -229,15 +230,24 @@ def measure(source: Path, options: argparse.Namespace) -> str:
     """Every round, every side; returns the table."""
     with tempfile.TemporaryDirectory(prefix="cra-peers-") as folder:
         trial = prepare(source, Path(folder), options)
-        for number in range(options.rounds):
-            trial.rounds = number
-            for side in SIDES:
-                print(f"{source.name} {number + 1}: {side.__name__}", file=sys.stderr)
-                side(trial)
+        try:
+            _run_rounds(source.name, trial)
+        except KeyboardInterrupt:
+            _note(trial, f"Interrupted in round {trial.rounds + 1} of {options.rounds}.")
         return "\n".join(_table(source.name, trial))
 
 
+def _run_rounds(name: str, trial: Trial) -> None:
+    for number in range(trial.options.rounds):
+        trial.rounds = number
+        for side in SIDES:
+            print(f"{name} {number + 1}: {side.__name__}", file=sys.stderr)
+            side(trial)
+
+
 def _table(name: str, trial: Trial) -> list[str]:
+    if BARE_NAME not in trial.sides:
+        return [f"### {name}: nothing was measured", "", *trial.notes]
     base = statistics.median(cost.processor for cost in trial.sides[BARE_NAME].costs)
     lines = [
         f"### {name}: {trial.size['files']:,} files of known languages,"

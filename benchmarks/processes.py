@@ -84,7 +84,11 @@ def run_process(
         peak = _Peak(process.pid)
         stop = threading.Timer(limit_s or 86_400, process.kill)
         stop.start()
-        _, status, used = os.wait4(process.pid, 0)
+        try:
+            _, status, used = os.wait4(process.pid, 0)
+        except BaseException:
+            process.kill()
+            raise
         wall = time.perf_counter() - started
         stop.cancel()
         peak_mib = peak.stop()
