@@ -1,11 +1,14 @@
 """Measure the context package without a model: seconds per package, or ranks on a task suite.
 
     python benchmarks/context.py --repo PATH [--queries FILE] [--count N] [--budget TOKENS]
+    python benchmarks/context.py --repo PATH --growth [--scales 1,4,16] [--profile]
     python benchmarks/context.py --localization DEV_JSONL --repos-dir DIR --out PREDICTIONS
 
 The first form times whole retrievals, opening the index included, on an indexed repository. The
 queries are texts separated by lines of `---`, or subjects of the repository's own commits. The
-second indexes each task's base commit in a throw-away clone and writes ranked files and spans in
+second makes repositories of 1, 4 and 16 varied copies of a checkout, with their history, and runs
+the same tasks on each: the whole verb and the call inside it (see `context_growth`). The third
+indexes each task's base commit in a throw-away clone and writes ranked files and spans in
 the form that the suite's scorer reads; `DIR` holds clones named owner__name.
 """
 
@@ -42,6 +45,9 @@ def main() -> int:
     parser.add_argument("--queries", type=Path)
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--budget", type=int, default=16_000)
+    parser.add_argument("--growth", action="store_true")
+    parser.add_argument("--scales", default="1,4,16")
+    parser.add_argument("--profile", action="store_true", help="where time goes at the last scale")
     parser.add_argument("--localization", type=Path)
     parser.add_argument("--repos-dir", type=Path)
     parser.add_argument("--only-repo", default="")
@@ -51,6 +57,11 @@ def main() -> int:
         return localize(options)
     if options.repo is None:
         parser.error("--repo or --localization is needed")
+    if options.growth:
+        from context_growth import measure_growth  # it uses `build`
+
+        scales = [int(scale) for scale in options.scales.split(",")]
+        return measure_growth(options.repo.resolve(), scales, options.budget, options.profile)
     return measure_seconds(options)
 
 

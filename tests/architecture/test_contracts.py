@@ -91,5 +91,27 @@ def test_help_loads_no_room_and_nothing_heavy(arguments: list[str]) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+GENERATING = ("execute", "repair", "validation", "sandbox")
+
+
+def _generating_rooms_of(verb: str) -> set[str]:
+    """The rooms that only a verb that changes code needs, loaded with the module of a verb."""
+    code = (
+        f"import sys\nimport clean_room_agent.commands.{verb}\n"
+        f"print(*(r for r in {GENERATING!r} if 'clean_room_agent.' + r in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("verb", ["context", "why", "runs"])
+def test_a_verb_that_only_curates_loads_no_room_that_generates(verb: str) -> None:
+    assert _generating_rooms_of(verb) == set()
+
+
+def test_the_verb_that_generates_does_load_those_rooms() -> None:
+    assert _generating_rooms_of("solve") == set(GENERATING)
+
+
 def _lines(path: Path) -> int:
     return path.read_text("utf-8").count("\n")

@@ -18,8 +18,8 @@ from clean_room_agent.commands.task_room import open_room
 from clean_room_agent.pipeline.ask import Answered, Place, Question, answer_question
 from clean_room_agent.pipeline.at_commit import open_at, resolve_commit
 from clean_room_agent.pipeline.citations import CheckedCitation
-from clean_room_agent.pipeline.composition import asked_stages
 from clean_room_agent.pipeline.room import TaskRoom
+from clean_room_agent.pipeline.stages import asked_stages
 from clean_room_agent.records.answers import Claim
 from clean_room_agent.records.spelling import one_line
 from clean_room_agent.records.task import Mode

@@ -27,7 +27,7 @@ from clean_room_agent.errors import (
 )
 from clean_room_agent.llm.client import Usage
 from clean_room_agent.pipeline.ask import Answered, Question, answer_question, follow_up
-from clean_room_agent.pipeline.composition import asked_stages
+from clean_room_agent.pipeline.stages import asked_stages
 from clean_room_agent.records.context import Verdict
 from clean_room_agent.records.spelling import one_line
 from clean_room_agent.records.task import Mode

@@ -14,8 +14,8 @@ from clean_room_agent.commands.invocation import Invocation, recorded_run
 from clean_room_agent.commands.output import Output
 from clean_room_agent.commands.task_room import open_room
 from clean_room_agent.errors import UsageError
-from clean_room_agent.pipeline.composition import asked_stages
 from clean_room_agent.pipeline.package import BuiltPackage, build_package
+from clean_room_agent.pipeline.stages import asked_stages
 from clean_room_agent.records.context import Candidate, Decision, FragmentKind, Verdict
 from clean_room_agent.records.spelling import counted, one_line
 from clean_room_agent.records.task import Mode, Task, TaskId

@@ -14,7 +14,6 @@ from clean_room_agent.commands.output import Output
 from clean_room_agent.commands.task_room import open_room
 from clean_room_agent.errors import BudgetError, UsageError
 from clean_room_agent.llm.router import Router
-from clean_room_agent.pipeline.composition import asked_stages
 from clean_room_agent.pipeline.enrich import (
     EnrichReport,
     Standing,
@@ -25,6 +24,7 @@ from clean_room_agent.pipeline.enrich import (
     enrich as describe_files,
 )
 from clean_room_agent.pipeline.room import TaskRoom
+from clean_room_agent.pipeline.stages import asked_stages
 from clean_room_agent.records.answers import Enrichment
 from clean_room_agent.records.calls import CallStage
 from clean_room_agent.records.spelling import one_line

@@ -14,9 +14,9 @@ from clean_room_agent.commands.task_room import open_room, told_costs
 from clean_room_agent.errors import UsageError
 from clean_room_agent.execute.plan import Planned
 from clean_room_agent.llm.router import Router, missing_model
-from clean_room_agent.pipeline.composition import asked_stages
 from clean_room_agent.pipeline.package import build_package
 from clean_room_agent.pipeline.plans import untested_material, write_plan
+from clean_room_agent.pipeline.stages import asked_stages
 from clean_room_agent.records.answers import LoggedPlan
 from clean_room_agent.records.calls import CallStage, Role
 from clean_room_agent.records.spelling import one_line

@@ -19,9 +19,9 @@ from clean_room_agent.commands.solve_report import (
 )
 from clean_room_agent.commands.task_room import open_room, told_costs
 from clean_room_agent.errors import BudgetError, NotSolvedError, TamperedError, UsageError
-from clean_room_agent.pipeline.composition import asked_stages
 from clean_room_agent.pipeline.solve import SolveInput, SolveResult
 from clean_room_agent.pipeline.solve import solve as run_pipeline
+from clean_room_agent.pipeline.stages import asked_stages
 from clean_room_agent.pipeline.templates import NAME as TEMPLATES
 from clean_room_agent.pipeline.trees import DirtyPolicy, read_base
 from clean_room_agent.records.attempt import ValidationVerdict

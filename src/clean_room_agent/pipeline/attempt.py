@@ -22,8 +22,9 @@ from clean_room_agent.pipeline.curation import Curation
 from clean_room_agent.pipeline.doors import Plausible
 from clean_room_agent.pipeline.ground import Ground
 from clean_room_agent.pipeline.limits import Ending, Meter
-from clean_room_agent.pipeline.model_candidate import GENERATOR, make_candidate
+from clean_room_agent.pipeline.model_candidate import make_candidate
 from clean_room_agent.pipeline.package import is_empty
+from clean_room_agent.pipeline.stages import MODEL_GENERATOR
 from clean_room_agent.pipeline.stuck import Move, find_stuck
 from clean_room_agent.pipeline.trying import Tried, try_change
 from clean_room_agent.records.answers import LoggedPlan, Turn, TurnOutcome
@@ -178,7 +179,7 @@ class ModelAttempt:
         if not tried.holds:
             return _Outcome(TurnOutcome.REVERTED, said, move, change, tried)
         candidate = make_candidate(change, proposal.summary, self._ground.spectrum)
-        self._plausible = Plausible(candidate, GENERATOR, self.attempt_id, flags)
+        self._plausible = Plausible(candidate, MODEL_GENERATOR, self.attempt_id, flags)
         return _Outcome(TurnOutcome.SOLVED, said, move, change, tried)
 
     def _log_turn(self, proposal: Proposal, result: _Outcome) -> None:

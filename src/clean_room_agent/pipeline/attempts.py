@@ -22,9 +22,9 @@ from clean_room_agent.pipeline.limits import (
     Meter,
     comparing_seconds,
 )
-from clean_room_agent.pipeline.model_candidate import GENERATOR
 from clean_room_agent.pipeline.nothing_shown import why_nothing
 from clean_room_agent.pipeline.package import BuiltPackage
+from clean_room_agent.pipeline.stages import MODEL_GENERATOR
 from clean_room_agent.pipeline.templates import spectrum_document
 from clean_room_agent.records.answers import LoggedPlan
 from clean_room_agent.records.calls import CallStage
@@ -48,7 +48,7 @@ class ModelGenerator:
 
     @property
     def name(self) -> str:
-        return GENERATOR
+        return MODEL_GENERATOR
 
     def generate(self, pointers: Sequence[CodePointer], task: Task, already: int = 0) -> Generated:
         """Run the attempts. Raises: ModelCallError, after the attempt and its turns are logged."""
@@ -76,7 +76,7 @@ class ModelGenerator:
         limits["seed"] = self.client.choice(CallStage.IMPLEMENT).sampling.seed + number
         limits["plan_id"] = self.plan.plan_id if self.plan else ""
         document = spectrum_document(ground)
-        row = Attempt(attempt.attempt_id, task.task_id, GENERATOR, limits, document)
+        row = Attempt(attempt.attempt_id, task.task_id, MODEL_GENERATOR, limits, document)
         ground.room.raw.append_attempt(row)
         return attempt.run()
 
@@ -85,14 +85,14 @@ class ModelGenerator:
         found = tuple(r.plausible for r in results if r.plausible is not None)
         used_up = len(results) == self.ground.room.config.attempts.attempts and not found
         data = {
-            "generator": GENERATOR,
+            "generator": MODEL_GENERATOR,
             "attempts": len(results),
             "endings": endings,
             "limit": "attempts" if used_up and endings[-1] not in SHARED else "",
         }
         self.ground.room.event("generator.ended", data, task.task_id)
         return Generated(
-            generator=GENERATOR,
+            generator=MODEL_GENERATOR,
             plausible=found,
             stopped=self._stopped(Ending.PLAUSIBLE if found else endings[-1], task),
             is_cut=not BUDGETS.isdisjoint(endings),

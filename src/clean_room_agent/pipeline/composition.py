@@ -9,31 +9,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clean_room_agent.config import Config
 from clean_room_agent.errors import ConfigError
 from clean_room_agent.llm.router import Router, missing_model
-from clean_room_agent.pipeline import model_candidate, templates
+from clean_room_agent.pipeline import templates
 from clean_room_agent.pipeline.attempts import ModelGenerator
 from clean_room_agent.pipeline.doors import Localiser, PatchGenerator, Selector
 from clean_room_agent.pipeline.grading import Grading
 from clean_room_agent.pipeline.ground import Ground
 from clean_room_agent.pipeline.majority import MajoritySelector
-from clean_room_agent.pipeline.package import BuiltPackage, reader_of
+from clean_room_agent.pipeline.package import BuiltPackage
 from clean_room_agent.pipeline.places import PackageLocaliser, SpectrumLocaliser
 from clean_room_agent.pipeline.plans import plain_material, plan_for
 from clean_room_agent.pipeline.room import TaskRoom
 from clean_room_agent.pipeline.selectors import ModelSelector, TestSelector
+from clean_room_agent.pipeline.stages import MODEL_GENERATOR
 from clean_room_agent.records.answers import LoggedPlan
 from clean_room_agent.records.calls import CallStage, Role
-from clean_room_agent.records.task import Mode
 
-KNOWN = (model_candidate.GENERATOR, templates.NAME)
-JUDGING_STAGES = (
-    CallStage.ANALYSIS,
-    CallStage.SCOPE,
-    CallStage.PRECISION,
-    CallStage.REPRIORITISE,
-)
+KNOWN = (MODEL_GENERATOR, templates.NAME)
 GeneratorSet = Sequence[tuple[Localiser, PatchGenerator]]
 
 
@@ -44,23 +37,6 @@ class _Wanted:
     generators: tuple[str, ...]
     selector: str
     plan: bool
-
-
-def asked_stages(mode: Mode, config: Config) -> tuple[CallStage, ...]:
-    """Return every stage that a run of a mode may ask a model for; it reads the package last."""
-    if mode is Mode.ENRICH:
-        return (CallStage.ENRICH,)
-    found = [*JUDGING_STAGES, reader_of(mode)]
-    attempts = config.attempts
-    if mode is Mode.SOLVE:
-        wanted = {
-            CallStage.REFLECT: model_candidate.GENERATOR in attempts.generators,
-            CallStage.PLAN: attempts.plan,
-            CallStage.TESTS: attempts.selector == "majority",
-            CallStage.SELECT: attempts.selector == "model",
-        }
-        found += [stage for stage, is_wanted in wanted.items() if is_wanted]
-    return tuple(found)
 
 
 def check_composition(room: TaskRoom, *, has_plan: bool) -> None:
@@ -132,7 +108,7 @@ def _wanted(room: TaskRoom) -> _Wanted:
         )
     names = dict.fromkeys(attempts.generators)
     if room.models is None:
-        names.pop(model_candidate.GENERATOR, None)
+        names.pop(MODEL_GENERATOR, None)
     return _Wanted(tuple(names), attempts.selector, attempts.plan)
 
 

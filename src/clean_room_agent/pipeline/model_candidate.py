@@ -7,10 +7,10 @@ Does not know: models, or how candidates are ranked.
 from __future__ import annotations
 
 from clean_room_agent.pipeline.changes import Change, first_line, narrowed, normal_form
+from clean_room_agent.pipeline.stages import MODEL_GENERATOR
 from clean_room_agent.records.attempt import PatchCandidate, Replacement, Spectrum
 from clean_room_agent.repair import suspiciousness
 
-GENERATOR = "llm"
 # As the likeliest templates: which of the two is right more often has not been measured yet.
 MODEL_PRIOR = 0.9
 # Of the worst line of the file where the edit is on no traced line, as templates share it.
@@ -28,7 +28,7 @@ def make_candidate(change: Change, summary: str, spectrum: Spectrum) -> PatchCan
     said = " ".join(summary.split())[:MAX_SUMMARY] or "an edit of the model"
     return PatchCandidate(
         replacements=replacements,
-        template=GENERATOR,
+        template=MODEL_GENERATOR,
         summary=f"{first.path}:{lines[first.path][0]}: {said}",
         line=lines[first.path][0],
         suspiciousness=max(_suspicion(scores.get(r.path, {}), lines[r.path]) for r in replacements),

@@ -16,6 +16,7 @@ from clean_room_agent.config.schema import BudgetConfig
 from clean_room_agent.enrichment import promoted_about
 from clean_room_agent.llm.client import ModelClient
 from clean_room_agent.pipeline.room import TaskRoom
+from clean_room_agent.pipeline.stages import reader_of
 from clean_room_agent.prompts.tokens import TokenCounter, UpperBoundCounter
 from clean_room_agent.records.calls import CallStage
 from clean_room_agent.records.code import BlobId
@@ -136,8 +137,3 @@ def package_tokens(config_tokens: int, prompt_tokens: int) -> int:
     """Tokens of a package whose reader has a prompt of `prompt_tokens`, its own words set aside."""
     reserve = min(RESERVE_TOKENS, int(max(0, prompt_tokens) * RESERVE_SHARE))
     return min(config_tokens, prompt_tokens - reserve)
-
-
-def reader_of(mode: Mode) -> CallStage:
-    """The stage whose model reads the package of a task."""
-    return {Mode.ASK: CallStage.ASK, Mode.PLAN: CallStage.PLAN}.get(mode, CallStage.IMPLEMENT)
