@@ -91,26 +91,28 @@ def test_help_loads_no_room_and_nothing_heavy(arguments: list[str]) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
-GENERATING = ("execute", "repair", "validation", "sandbox")
+# What only a verb that changes code needs, and what only a model does.
+GENERATING = tuple(f"clean_room_agent.{r}" for r in ("execute", "repair", "validation", "sandbox"))
+ASKING = ("pydantic", "clean_room_agent.llm.client")
 
 
-def _generating_rooms_of(verb: str) -> set[str]:
-    """The rooms that only a verb that changes code needs, loaded with the module of a verb."""
+def _loaded_with(verb: str) -> set[str]:
+    """Of those modules the ones that are loaded with the module of a verb."""
     code = (
         f"import sys\nimport clean_room_agent.commands.{verb}\n"
-        f"print(*(r for r in {GENERATING!r} if 'clean_room_agent.' + r in sys.modules))"
+        f"print(*(name for name in {GENERATING + ASKING!r} if name in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     return set(done.stdout.split())
 
 
 @pytest.mark.parametrize("verb", ["context", "why", "runs"])
-def test_a_verb_that_only_curates_loads_no_room_that_generates(verb: str) -> None:
-    assert _generating_rooms_of(verb) == set()
+def test_a_verb_that_only_curates_loads_nothing_that_generates_or_asks(verb: str) -> None:
+    assert _loaded_with(verb) == set()
 
 
-def test_the_verb_that_generates_does_load_those_rooms() -> None:
-    assert _generating_rooms_of("solve") == set(GENERATING)
+def test_the_verb_that_generates_does_load_all_of_it() -> None:
+    assert _loaded_with("solve") == {*GENERATING, *ASKING}
 
 
 def _lines(path: Path) -> int:

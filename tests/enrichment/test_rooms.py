@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from clean_room_agent.enrichment import build_room, choose_promotions, read_queue
 from clean_room_agent.enrichment.describe import SaidDescription
-from clean_room_agent.enrichment.queue import Waiting
+from clean_room_agent.enrichment.promote import choose_promotions
+from clean_room_agent.enrichment.queue import Waiting, read_queue
+from clean_room_agent.enrichment.room import build_room
 from clean_room_agent.errors import UsageError
 from clean_room_agent.llm.answers import parse_answer
 from clean_room_agent.prompts.tokens import UpperBoundCounter

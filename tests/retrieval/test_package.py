@@ -15,7 +15,8 @@ from clean_room_agent.llm.rooms import ModelRoom
 from clean_room_agent.llm.router import Router
 from clean_room_agent.llm.transports.scripted import ScriptedTransport
 from clean_room_agent.llm.wire import WireRequest
-from clean_room_agent.pipeline.package import BuiltPackage, build_package, package_tokens
+from clean_room_agent.pipeline.model_desk import package_tokens
+from clean_room_agent.pipeline.package import BuiltPackage, build_package
 from clean_room_agent.pipeline.room import TaskRoom
 from clean_room_agent.records.calls import CallStage
 from clean_room_agent.records.code import BlobId

@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from clean_room_agent.commands.invocation import Invocation, OpenRun
 from clean_room_agent.commands.output import Output
 from clean_room_agent.errors import ModelCallError
-from clean_room_agent.llm.client import CallProgress, ModelClient
-from clean_room_agent.llm.opening import open_models
+from clean_room_agent.llm.router import Router
 from clean_room_agent.pipeline.room import TaskRoom
 from clean_room_agent.records.calls import CallStage
+
+if TYPE_CHECKING:
+    from clean_room_agent.llm.client import CallProgress, ModelClient
 
 # The other stages tell more of themselves: the turn, the file.
 _WORDS = {
@@ -42,16 +45,26 @@ def open_room(
         ConfigError: an address, a key, an extra or a model is missing, or a window is too small.
         ModelCallError: a model failed, there or in the body; the message says how to go on.
     """
-    models = open_models(
-        invocation.settings.config,
+    models = _open_models(invocation, run)
+    with open_task_room(invocation, run, models, stages) as room:
+        yield room
+
+
+def _open_models(invocation: Invocation, run: OpenRun) -> ModelClient | None:
+    config = invocation.settings.config
+    if Router(config).is_model_free:
+        return None
+    # Nothing that asks a model is loaded where there is none.
+    from clean_room_agent.llm.opening import open_models
+
+    return open_models(
+        config,
         run.raw,
         run.run_id,
         os.environ,
         transport=invocation.transport_override,
         recorded_counter=invocation.counters_override,
     )
-    with open_task_room(invocation, run, models, stages) as room:
-        yield room
 
 
 @contextmanager

@@ -13,16 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from clean_room_agent.enrichment import (
-    Waiting,
-    build_room,
-    choose_promotions,
-    describe,
-    describing_tokens,
-    least_tokens,
-    read_queue,
-)
-from clean_room_agent.enrichment.room import task_text
+from clean_room_agent.enrichment.describe import describe, describing_tokens, least_tokens
+from clean_room_agent.enrichment.promote import choose_promotions
+from clean_room_agent.enrichment.queue import Waiting, read_queue
+from clean_room_agent.enrichment.room import build_room, task_text
 from clean_room_agent.errors import RepositoryError
 from clean_room_agent.llm.answers import REPAIR_TOKENS
 from clean_room_agent.llm.client import ModelClient

@@ -12,30 +12,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from clean_room_agent.config.schema import BudgetConfig
-from clean_room_agent.enrichment import promoted_about
-from clean_room_agent.llm.client import ModelClient
+from clean_room_agent.enrichment.promote import promoted_about
+from clean_room_agent.pipeline.judges import Judges
 from clean_room_agent.pipeline.room import TaskRoom
 from clean_room_agent.pipeline.stages import reader_of
-from clean_room_agent.prompts.tokens import TokenCounter, UpperBoundCounter
-from clean_room_agent.records.calls import CallStage
+from clean_room_agent.prompts.tokens import UpperBoundCounter
 from clean_room_agent.records.code import BlobId
 from clean_room_agent.records.context import ContextPackage, FragmentKind
-from clean_room_agent.records.task import Mode, Task
+from clean_room_agent.records.task import Task
 from clean_room_agent.retrieval import render, retrieve
-from clean_room_agent.retrieval.judge import Judge, RankedJudge
+from clean_room_agent.retrieval.judge import RankedJudge
 from clean_room_agent.retrieval.leads import Leads
 from clean_room_agent.retrieval.listing import Listings
-from clean_room_agent.retrieval.model_analysis import ModelAnalyst
-from clean_room_agent.retrieval.model_judge import Limits, ModelJudge
-from clean_room_agent.retrieval.prompting import JudgedTask
 from clean_room_agent.retrieval.sources import Sources
 from clean_room_agent.store.curated_reader import CuratedReader
 from clean_room_agent.store.raw import new_id
-
-# What a reader's prompt adds to the package: its instruction, a plan, feedback of an attempt.
-RESERVE_TOKENS = 3_000
-RESERVE_SHARE = 0.25  # of a small window, where that is less
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,35 +36,6 @@ class BuiltPackage:
     package_id: str
     package: ContextPackage
     prompt: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Judges:
-    """Who judges, who reads the task beside the parser, and how the reader counts."""
-
-    judge: Judge
-    leads: Leads
-    counter: TokenCounter
-    budget_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Desk:
-    """The models of a task, and who will read its package."""
-
-    models: ModelClient
-    budget: BudgetConfig
-    reader: CallStage
-
-    def judges(self, task: JudgedTask, listings: Listings, observation: str) -> _Judges:
-        limits = Limits(self.budget.judged_files, self.budget.judged_items)
-        prompt_tokens = self.models.prompt_tokens(self.reader)
-        return _Judges(
-            judge=ModelJudge(self.models, task, listings.line, limits),
-            leads=Leads(observation, ModelAnalyst(self.models, task)),
-            counter=self.models.counter(self.reader),
-            budget_tokens=package_tokens(self.budget.context_tokens, prompt_tokens),
-        )
 
 
 def build_package(
@@ -99,8 +61,7 @@ def build_package(
 
     with CuratedReader(room.root) as reader:
         listings = Listings(reader, Sources(read_source), promoted_about(reader))
-        judged = JudgedTask(task.text, task.task_id, package_id)
-        judges = _choose_judges(room, task.mode, judged, listings, observation)
+        judges = _choose_judges(room, task, package_id, listings, observation)
         package = retrieve(
             task.text,
             reader=reader,
@@ -118,22 +79,21 @@ def build_package(
 
 
 def _choose_judges(
-    room: TaskRoom, mode: Mode, judged: JudgedTask, listings: Listings, observation: str
-) -> _Judges:
+    room: TaskRoom, task: Task, package_id: str, listings: Listings, observation: str
+) -> Judges:
     """Put a model behind every judge where there is one, else the ranked cut."""
     budget = room.config.budget
-    if room.models is not None:
-        return _Desk(room.models, budget, reader_of(mode)).judges(judged, listings, observation)
-    ranked = RankedJudge()
-    return _Judges(ranked, Leads(observation), UpperBoundCounter(), budget.context_tokens)
+    if room.models is None:
+        ranked = RankedJudge()
+        return Judges(ranked, Leads(observation), UpperBoundCounter(), budget.context_tokens)
+    # Without a model nothing that asks one is loaded.
+    from clean_room_agent.pipeline.model_desk import ModelDesk
+    from clean_room_agent.retrieval.prompting import JudgedTask
+
+    desk = ModelDesk(room.models, budget, reader_of(task.mode))
+    return desk.judges(JudgedTask(task.text, task.task_id, package_id), listings, observation)
 
 
 def is_empty(package: ContextPackage) -> bool:
     """Say whether a package shows no code at all; `why_nothing` says why."""
     return not any(fragment.kind is FragmentKind.CODE for fragment in package.fragments)
-
-
-def package_tokens(config_tokens: int, prompt_tokens: int) -> int:
-    """Tokens of a package whose reader has a prompt of `prompt_tokens`, its own words set aside."""
-    reserve = min(RESERVE_TOKENS, int(max(0, prompt_tokens) * RESERVE_SHARE))
-    return min(config_tokens, prompt_tokens - reserve)

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clean_room_agent.config import Config
-from clean_room_agent.llm.client import ModelClient
 from clean_room_agent.records.log import Event, EventLevel
 from clean_room_agent.records.task import Limits, RunId, TaskId
 from clean_room_agent.repo.git import Repository
 from clean_room_agent.store.connect import state_dir
 from clean_room_agent.store.raw import RawLog
+
+if TYPE_CHECKING:
+    from clean_room_agent.llm.client import ModelClient
 
 Progress = Callable[[str, int, int, str], None]
 
