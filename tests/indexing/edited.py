@@ -107,7 +107,7 @@ class Edited:
         found = []
         for directory, folders, names in os.walk(self.root):
             folders[:] = [name for name in folders if name not in (".git", ".clean_room", "sub")]
-            found += [os.path.relpath(os.path.join(directory, name), self.root) for name in names]
+            found += [str(Path(directory, name).relative_to(self.root)) for name in names]
         return sorted(found)
 
     def pick(self, number: int) -> str | None:

@@ -119,7 +119,8 @@ def _module_name(file: StoredFile) -> str:
     """Give the last part of the name of a plain Python module; a package means more than that."""
     stem, dot, ending = posixpath.basename(file.path).rpartition(".")
     plain = file.language == "python" and dot and ending == "py" and "." not in stem
-    return stem if plain and stem != "__init__" else ""
+    # No import can name a module whose name is no text: nor can a query.
+    return stem if plain and stem != "__init__" and stem.isprintable() else ""
 
 
 def _touched(facts: CuratedFacts, files: Mapping[str, StoredFile], update: EdgeUpdate) -> set[int]:

@@ -86,6 +86,22 @@ def list_all(layout: Layout, shadow: Shadow) -> list[ListedPath]:
     return [found[path] for path in sorted(found)]
 
 
+def list_ignored(layout: Layout, shadow: Shadow) -> list[str]:
+    """List the files and folders that git ignores; a folder stands for everything in it.
+
+    A folder with a tracked file is not ignored as a whole. `.craignore` is not asked.
+    """
+    arguments = ["ls-files", "-z", "--others", "--ignored", "--directory", *_exclude(layout)]
+    index = layout.git_dir / "index"
+    extra = {"GIT_INDEX_FILE": str(index), "GIT_WORK_TREE": str(layout.root)}
+    shared = sorted(layout.git_dir.glob("sharedindex.*"))
+    listed = _with_shared_index(shadow, arguments, extra, shared)
+    if listed.returncode != 0:
+        words = listed.stderr.decode("utf-8", "replace").strip()
+        raise RepositoryError(f"git cannot list what it ignores: {words}", where=str(layout.root))
+    return [os.fsdecode(path).rstrip("/") for path in listed.stdout.split(b"\0") if path]
+
+
 def _explain(root: Path) -> str:
     """Name the ignore file that git may have waited for: it opens a FIFO as any file."""
     for directory, _, names in os.walk(root):
