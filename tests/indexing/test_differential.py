@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from clean_room_agent.indexing import index_repository
 from clean_room_agent.repo.git import open_repository
+from clean_room_agent.store.connect import Role, get_connection
 from tests.indexing.edited import EDITS, Edited
 from tests.indexing.live import check_search, differences, fresh_rows, live_rows
 
@@ -69,3 +70,26 @@ def test_an_index_that_followed_random_edits_equals_a_fresh_one(
                     assert_equals_fresh(edited.root)
         follow(edited.root)
         assert_equals_fresh(edited.root)
+
+
+@pytest.mark.parametrize(
+    ("harm", "named"),
+    [
+        ("DELETE FROM symbol_references WHERE rowid = 1", {"references"}),
+        ("UPDATE edges SET confidence = 0.123 WHERE rowid = 1", {"edges"}),
+        ("UPDATE churn SET fixes = fixes + 1 WHERE path_pk = 1", {"churn"}),
+        (
+            "INSERT INTO blob_search (rowid, names, prose, identifiers) VALUES (99, 'go', '', '')",
+            {"blob_search hits", "blob_search terms"},
+        ),
+    ],
+    ids=["a reference is lacking", "an edge differs", "a count differs", "an orphan is searched"],
+)
+def test_a_single_row_that_differs_is_found(tmp_path: Path, harm: str, named: set[str]) -> None:
+    """The control of the test above; the last row is a blob that no file points at."""
+    edited = Edited(tmp_path)
+    follow(edited.root)
+    connection = get_connection(Role.CURATED, repo_path=edited.root)
+    connection.execute(harm)
+    connection.close()
+    assert set(differences(live_rows(edited.root), fresh_rows(edited.root))) == named
