@@ -90,6 +90,7 @@ class Edited:
         self.repo.commit(START, "start")
         self.git("clone", "--quiet", "--bare", str(self.root), str(place / "remote"))
         self.git("remote", "add", "origin", str(place / "remote"))
+        (place / "outside.py").write_text("def alpha(): pass\n")
         self.serial = 0
 
     def git(self, *words: str, cwd: Path | None = None) -> bool:
@@ -99,8 +100,8 @@ class Edited:
     def apply(self, name: str, a: int, b: int, c: int) -> None:
         try:
             EDITS[name](self, a, b, c)
-        except (NotADirectoryError, IsADirectoryError, FileNotFoundError, FileExistsError):
-            return  # a path runs through a file, or is a folder now
+        except OSError:
+            return  # a path runs through a file or a link in a circle, or is a folder now
 
     def files(self) -> list[str]:
         """Regular files and links of the tree that may be edited, by path."""
@@ -110,8 +111,9 @@ class Edited:
             found += [str(Path(directory, name).relative_to(self.root)) for name in names]
         return sorted(found)
 
-    def pick(self, number: int) -> str | None:
-        files = self.files()
+    def pick(self, number: int, *, links: bool = False) -> str | None:
+        """One of the files; a link only where asked for, as what it points at is not ours."""
+        files = [path for path in self.files() if links or not (self.root / path).is_symlink()]
         return files[number % len(files)] if files else None
 
     def put(self, path: str, data: bytes) -> None:
@@ -154,7 +156,7 @@ def append(to: Edited, a: int, b: int, c: int) -> None:
 def same_size(to: Edited, a: int, b: int, c: int) -> None:
     """Other bytes, but the size and the time of the file are as they were."""
     path = to.pick(a)
-    if path and not (to.root / path).is_symlink():
+    if path:
         place = to.root / path
         before = place.stat()
         place.write_bytes(place.read_bytes().replace(b"go", b"og").replace(b"one", b"neo"))
@@ -182,7 +184,7 @@ def crlf(to: Edited, a: int, b: int, c: int) -> None:
 
 @_edit
 def delete(to: Edited, a: int, b: int, c: int) -> None:
-    if path := to.pick(a):
+    if path := to.pick(a, links=True):
         (to.root / path).unlink()
 
 
@@ -196,7 +198,7 @@ def delete_folder(to: Edited, a: int, b: int, c: int) -> None:
 @_edit
 def rename(to: Edited, a: int, b: int, c: int) -> None:
     target = PATHS[b % len(PATHS)]
-    if path := to.pick(a):
+    if path := to.pick(a, links=True):
         (to.root / target).parent.mkdir(parents=True, exist_ok=True)
         if c % 2:
             to.git("mv", "-f", "--", path, target)
@@ -206,7 +208,7 @@ def rename(to: Edited, a: int, b: int, c: int) -> None:
 
 @_edit
 def rename_case(to: Edited, a: int, b: int, c: int) -> None:
-    if path := to.pick(a):
+    if path := to.pick(a, links=True):
         (to.root / path).rename((to.root / path).with_name(Path(path).name.swapcase()))
 
 
@@ -222,30 +224,32 @@ def rename_test(to: Edited, a: int, b: int, c: int) -> None:
 @_edit
 def copy(to: Edited, a: int, b: int, c: int) -> None:
     path = to.pick(a)
-    if path and not (to.root / path).is_symlink():
+    if path:
         to.put(PATHS[b % len(PATHS)], (to.root / path).read_bytes())
 
 
 @_edit
 def chmod(to: Edited, a: int, b: int, c: int) -> None:
     path = to.pick(a)
-    if path and not (to.root / path).is_symlink():
+    if path:
         (to.root / path).chmod(0o755 if b % 2 else 0o644)
 
 
 @_edit
 def touch(to: Edited, a: int, b: int, c: int) -> None:
     path = to.pick(a)
-    if path and not (to.root / path).is_symlink():
+    if path:
         os.utime(to.root / path, ns=(10**18, 10**18 + b))
 
 
 @_edit
 def link(to: Edited, a: int, b: int, c: int) -> None:
     """A file becomes a link, to a file, a folder, or nothing."""
-    if path := to.pick(a):
+    if path := to.pick(a, links=True):
         (to.root / path).unlink()
-        (to.root / path).symlink_to(("one.py", "../pkg", "nothing", "/etc/passwd")[b % 4])
+        (to.root / path).symlink_to(
+            ("one.py", "../pkg", "nothing", str(to.place / "outside.py"))[b % 4]
+        )
 
 
 @_edit
@@ -259,7 +263,7 @@ def swap_kind(to: Edited, a: int, b: int, c: int) -> None:
         folder = to.root / path.split("/", 1)[0]
         shutil.rmtree(folder)
         folder.write_bytes(source(path, b, c))
-    elif not place.is_symlink():
+    else:
         data = place.read_bytes()
         place.unlink()
         to.put(f"{path}/one.py", data)

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from clean_room_agent.indexing import index_repository
@@ -22,6 +22,8 @@ from tests.indexing.live import check_search, differences, fresh_rows, live_rows
 
 LONG = int(os.environ.get("CRA_LONG_DIFFERENTIAL", "0"))
 
+# To say why an example fails would run it many times more.
+PHASES = (Phase.generate, Phase.shrink)
 NUMBERS = st.integers(0, 63)
 # Most steps change sources: what only git does is common enough with one share each.
 SHARES = {"write": 9, "append": 3, "rename": 4, "delete": 3, "copy": 2, "commit": 3, "manifest": 2}
@@ -52,6 +54,7 @@ def assert_equals_fresh(root: Path) -> None:
     database=None,
     deadline=None,
     report_multiple_bugs=False,
+    phases=PHASES,
     suppress_health_check=list(HealthCheck),
 )
 @given(steps=STEPS)
