@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -177,3 +179,16 @@ def test_a_history_rewritten_from_its_root_replaces_the_old_one(origin: GitRepo)
     subjects = _subjects(_follow(origin))
     assert len(subjects) == 5
     assert all(str(subject).startswith("new ") for subject in subjects)
+
+
+def test_a_repository_made_anew_with_another_hash_is_indexed_by_it(origin: GitRepo) -> None:
+    exclude = origin.root / ".git" / "info" / "exclude"
+    exclude.write_text(".clean_room/\n")
+    written_ns = time.time_ns()
+    while time.time_ns() < written_ns + 200_000_000:
+        time.sleep(0.01)  # until the files are old enough to be trusted unread
+    _follow(origin)
+    shutil.rmtree(origin.root / ".git")
+    origin.git("init", "--quiet", "--object-format=sha256")
+    exclude.write_text(".clean_room/\n")
+    assert {len(str(row[2])) for row in _follow(origin)["files"]} == {64}
