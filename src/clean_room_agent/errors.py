@@ -16,6 +16,7 @@ failing test is a `Validation`, an omitted file is a `Decision`.
     ├── EditError           1   an edit was refused; nothing was written
     ├── SandboxError        7   no enforcing sandbox, or it failed to start
     ├── TamperedError       8   the verdict cannot be trusted
+    ├── WatchError          1   the system does not tell of changes to files
     └── ShellError          1   a child process could not run or overran its limit
 """
 
@@ -120,6 +121,12 @@ class TamperedError(CraError):
 
     exit_code = 8
     code = "tampered"
+
+
+class WatchError(CraError):
+    """The system cannot tell of changes to files: a limit is reached, or a folder is closed."""
+
+    code = "watch"
 
 
 class ShellError(CraError):

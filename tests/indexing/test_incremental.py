@@ -213,3 +213,14 @@ def test_an_unborn_branch_and_an_empty_repository_are_indexed(tmp_path: Path) ->
     repo.write({"a.py": "x = 1\n"})
     report = index(repo.root)
     assert (report.files, report.commits, report.head) == (1, 0, "")
+
+
+@pytest.mark.reliability(case=75)
+def test_a_module_whose_name_is_no_text_comes_and_goes(repo: GitRepo) -> None:
+    index(repo.root)
+    odd = repo.root / os.fsdecode(b"pkg/od\xffd.py")
+    odd.write_text("def helper(x): pass\n")
+    index(repo.root)
+    odd.unlink()
+    index(repo.root)
+    _assert_equals_fresh(repo)

@@ -71,6 +71,19 @@ def test_an_unchanged_file_is_not_hashed_again(repo: GitRepo) -> None:
     assert again.files == first.files
 
 
+def test_a_file_whose_time_was_set_back_while_the_last_scan_ran_is_hashed_again(
+    repo: GitRepo,
+) -> None:
+    """The time of the inode tells: a later write within the same tick would leave it as it is."""
+    os.utime(repo.root / "a.py", (1_600_000_000, 1_600_000_000))
+    first = scan_root(repo.root)
+    began_ns = (repo.root / "a.py").stat().st_ctime_ns
+    again = scan(open_repository(repo.root), known(first), POLICY, previous_started_ns=began_ns)
+    assert again.hashed_files == 2
+    later = scan(open_repository(repo.root), known(first), POLICY, previous_started_ns=LATER_NS)
+    assert later.hashed_files == 0
+
+
 def test_a_file_as_young_as_the_last_scan_is_hashed_again(repo: GitRepo) -> None:
     """The racy case: same size, same time, other bytes, written while the last scan ran."""
     first = scan_root(repo.root)

@@ -46,18 +46,27 @@ def models(repo: Repo = HERE, json_output: Json = False, override: Override = No
     raise typer.Exit(command.models(open_invocation(repo, json_output, override)))
 
 
-@app.command(epilog=examples("cra index", "cra index --full --json"))
+@app.command(epilog=examples("cra index", "cra index --full --json", "cra index --watch"))
 def index(
     full: Annotated[bool, typer.Option("--full", help="Rebuild from nothing.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Stay, and refresh whenever files change.")
+    ] = False,
     repo: Repo = HERE,
     json_output: Json = False,
     override: Override = None,
     quiet: Quiet = False,
 ) -> None:
     """Read the repository into the curated store; only what changed is parsed again."""
-    from clean_room_agent.commands import index as command
+    invocation = open_invocation(repo, json_output, override, quiet)
+    if watch:
+        from clean_room_agent.commands.watch import watch as follow
 
-    command.index(open_invocation(repo, json_output, override, quiet), full=full)
+        follow(invocation, full=full)
+    else:
+        from clean_room_agent.commands import index as command
+
+        command.index(invocation, full=full)
 
 
 @app.command(epilog=examples("cra doctor", "cra doctor --json"))

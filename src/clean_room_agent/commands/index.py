@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from clean_room_agent.commands.invocation import Invocation, recorded_run
+from clean_room_agent.commands.output import Output
 from clean_room_agent.records.code import IndexReport
 
 MAX_SKIPPED_SHOWN = 10
@@ -20,7 +21,8 @@ def index(invocation: Invocation, *, full: bool) -> None:
         report = refresh_index(invocation, full=full)
         run.raw.append_index_run(run.run_id, report)
         run.summary = {"files": report.files, "parsed": report.parsed_blobs}
-    _print(invocation, report, run.run_id)
+    print_report(invocation.output, report)
+    invocation.output.document({"run_id": run.run_id, **asdict(report)})
 
 
 def refresh_index(invocation: Invocation, *, full: bool = False) -> IndexReport:
@@ -37,8 +39,8 @@ def refresh_index(invocation: Invocation, *, full: bool = False) -> IndexReport:
     return report
 
 
-def _print(invocation: Invocation, report: IndexReport, run_id: str) -> None:
-    output = invocation.output
+def print_report(output: Output, report: IndexReport) -> None:
+    """Print what the index holds now and what this run did, for a person."""
     output.line(
         f"{report.files:,} files, {report.symbols:,} symbols, {report.references:,} references, "
         f"{report.edges:,} edges, {report.commits:,} commits"
@@ -57,4 +59,3 @@ def _print(invocation: Invocation, report: IndexReport, run_id: str) -> None:
             output.line(f"  {skipped.path}: {skipped.reason}")
         if len(by_path) > MAX_SKIPPED_SHOWN:
             output.line(f"  and {len(by_path) - MAX_SKIPPED_SHOWN:,} more, by path; see --json")
-    output.document({"run_id": run_id, **asdict(report)})

@@ -13,13 +13,15 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
+from clean_room_agent.commands.progress import Step, draw
 from clean_room_agent.errors import CraError
 from clean_room_agent.records.spelling import spell_out
 
 SCHEMA_VERSION = 1
 _REFRESH_SECONDS = 0.1
-_HEARTBEAT_SECONDS = 5.0
+_UNSHOWN_SECONDS = 0.3
 
 
 def clean(text: str) -> str:
@@ -57,10 +59,11 @@ class Output:
         self.as_json = as_json
         self.quiet = quiet
         self._colour = uses_colour(sys.stdout, os.environ)
-        self._live = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-        self._last = 0.0
-        self._last_phase = ""
-        self._phase_started = 0.0
+        terminal = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        self._live = terminal and not quiet and not as_json
+        self._progress_colour = uses_colour(sys.stderr, os.environ)
+        self._step: Step | None = None
+        self._began = self._phase_began = self._drawn = 0.0
 
     def line(self, text: str = "") -> None:
         """Print one line of the result for a person."""
@@ -122,28 +125,29 @@ class Output:
             _write(sys.stderr, clean(text) + "\n")
 
     def progress(self, phase: str, done: int, total: int, detail: str = "") -> None:
-        """Show how far a long step is: one updating line on a terminal, else now and then one."""
-        if self.quiet:
+        """Show how far a long step is: one updating line on a terminal, nothing elsewhere.
+
+        A verb that is done before anyone could read it shows none.
+        """
+        if not self._live:
             return
         now = time.monotonic()
-        new_phase = phase != self._last_phase
-        wait = _REFRESH_SECONDS if self._live else _HEARTBEAT_SECONDS
-        if not new_phase and now - self._last < wait:
+        if self._step is None or phase != self._step.phase:
+            self._began = now if self._step is None else self._began
+            self._phase_began = now
+            self._step = Step(phase, done, total, done_at_start=done)
+        elif now - self._drawn < _REFRESH_SECONDS:
             return
-        if new_phase:
-            self._phase_started = now
-        self._last, self._last_phase = now, phase
-        elapsed = now - self._phase_started
-        if elapsed >= 1.0:
-            detail = f"{detail}  {elapsed:.0f} s".strip()
-        count = f" {done:,}/{total:,}" if total else (f" {done:,}" if done else "")
-        text = clean(f"{phase}{count}{'  ' + detail if detail else ''}")
-        if self._live:
-            width = shutil.get_terminal_size().columns - 1
-            _write(sys.stderr, f"\r\x1b[K{text[:width]}")
-            _LiveLine.stands = True
-        else:
-            _write(sys.stderr, text + "\n")
+        if now - self._began < _UNSHOWN_SECONDS:
+            return
+        seconds = now - self._phase_began
+        self._step = replace(
+            self._step, done=done, total=total, detail=clean(detail), seconds=seconds
+        )
+        self._drawn = now
+        width = shutil.get_terminal_size().columns - 1
+        _write(sys.stderr, f"\r\x1b[K{draw(self._step, width, colour=self._progress_colour)}")
+        _LiveLine.stands = True
 
     def end_progress(self) -> None:
         """Clear the updating line, if there is one."""

@@ -25,6 +25,7 @@ DEFAULT_PROCESSES = 256
 DEFAULT_WORKSPACE_MIB = 1024
 DEFAULT_MAX_FILE_BYTES = 2 * 1024**2
 DEFAULT_LOCK_WAIT_SECONDS = 10.0
+ASK_THE_KERNEL = 0.0
 DEFAULT_SERVED_TOKENS = 32_768
 DEFAULT_PARALLEL_CALLS = 1
 DEFAULT_CONNECT_SECONDS = 5.0
@@ -274,6 +275,11 @@ class IndexConfig:
 
     max_file_bytes: int = optional(
         DEFAULT_MAX_FILE_BYTES, "larger files are listed with a reason, not parsed"
+    )
+    watch_poll_seconds: float = optional(
+        ASK_THE_KERNEL,
+        "`cra index --watch` looks this often (0 = the kernel tells it; not on network shares)",
+        minimum=0,
     )
 
 

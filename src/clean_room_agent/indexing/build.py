@@ -184,7 +184,7 @@ def _write(
         stale = _parse_and_read(repository, writer, facts, plan, history, tell)
         edges = _write_files(writer, facts, plan, stale)
         tell("edges", 0, 0)
-        update_edges(repository, writer, facts, edges)
+        update_edges(repository, writer, facts, edges, partial(tell, "edges"))
     writer.delete_blobs(facts.read_orphans())
     writer.replace_skipped(plan.skipped)
     writer.replace_attributes(read_linguist(repository, [f.path for f in plan.scan.files]))

@@ -16,7 +16,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from clean_room_agent.errors import RepositoryError
@@ -31,6 +31,7 @@ _MAX_MANIFEST_BYTES = 500_000
 _MAX_MANIFESTS = 500
 # With more changed files than this, resolving everything costs less than finding what to leave.
 _MAX_CHANGED_FILES = 100
+_TOLD_EVERY = 16
 _TEST_BY_NAME, _TEST_BY_NAME_ONLY, _TEST_BY_USE = 0.9, 0.5, 0.7
 _TEST_AFFIX = re.compile(
     r"^tests?[_-]|[_.-](?:tests?|spec|e2e|cy)$|^Test(?=[A-Z])|(?<=[a-z0-9])(?:Tests?|TestCase|IT|Specs?|Suite)$"
@@ -52,9 +53,16 @@ class EdgeUpdate:
 
 
 def update_edges(
-    repository: Repository, writer: CuratedWriter, facts: CuratedFacts, update: EdgeUpdate
+    repository: Repository,
+    writer: CuratedWriter,
+    facts: CuratedFacts,
+    update: EdgeUpdate,
+    tell: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> None:
-    """Make the edges those that a fresh index of the present files would have."""
+    """Make the edges those that a fresh index of the present files would have.
+
+    `tell(done, total)` is called now and then while names are resolved.
+    """
     if update.is_empty:
         return
     files = facts.read_files()
@@ -72,7 +80,10 @@ def update_edges(
     resolver = Resolver(files, facts, _read_manifests(repository, files))
     stems = _stems(files)
     rows: list[EdgeValues] = []
-    for path in sorted(files if chosen is None else (paths[key] for key in chosen)):
+    ordered = sorted(files if chosen is None else (paths[key] for key in chosen))
+    for number, path in enumerate(ordered):
+        if number % _TOLD_EVERY == 0:
+            tell(number, len(ordered))
         file = files[path]
         if not is_code(file.language):
             continue
@@ -119,7 +130,8 @@ def _module_name(file: StoredFile) -> str:
     """Give the last part of the name of a plain Python module; a package means more than that."""
     stem, dot, ending = posixpath.basename(file.path).rpartition(".")
     plain = file.language == "python" and dot and ending == "py" and "." not in stem
-    return stem if plain and stem != "__init__" else ""
+    # No import can name a module whose name is no text: nor can a query.
+    return stem if plain and stem != "__init__" and stem.isprintable() else ""
 
 
 def _touched(facts: CuratedFacts, files: Mapping[str, StoredFile], update: EdgeUpdate) -> set[int]:

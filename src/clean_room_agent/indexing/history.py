@@ -9,6 +9,7 @@ but says nothing about single files: it counts neither as churn nor as co-change
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -38,7 +39,7 @@ class HistoryUpdate:
         self._facts = facts
         self._head = repository.head
         known = CommitId(meta.get("history_head", ""))
-        shallow = str(int(repository.is_shallow))
+        shallow = _depth(repository)
         same_depth = meta.get("history_shallow", shallow) == shallow
         self.is_current = not rebuild and same_depth and known == (self._head or "")
         self.since: CommitId | None = None
@@ -85,6 +86,17 @@ class HistoryUpdate:
         return read_history_rows(
             repository.shadow, self._head, self.since, similar_renames=not repository.is_partial
         )
+
+
+def _depth(repository: Repository) -> str:
+    """Say how far back the commits reach, and how their renames are found.
+
+    A clone that was deepened has older commits behind the same head, and one that was `1` is still
+    `1`: the commits at which it ends have to be named.
+    """
+    ends = sorted(repository.layout.shallow.split())
+    shown = hashlib.sha256(b"\n".join(ends)).hexdigest() if ends else "0"
+    return f"{shown} partial" if repository.is_partial else shown
 
 
 class _Tally:

@@ -28,6 +28,7 @@ MAX_FILE_BYTES = 2_000_000
 # some file systems keep whole seconds only.
 _COARSE_CLOCK_NS = 50_000_000
 _SECONDS_CLOCK_NS = 2_000_000_000
+_ID_LENGTHS = {"sha1": 40, "sha256": 64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,9 @@ def _scan_one(path: str, name: str, parent: int, work: _Work) -> None:
     if status.st_size > work.policy.max_bytes:
         raise _SkipError(f"too large: {status.st_size} bytes")
     entry = work.known.get(path)
+    # A repository made anew may name contents by another hash; its files are as they were.
+    if entry is not None and len(entry.blob_id) != _ID_LENGTHS[work.object_format]:
+        entry = None
     if entry is not None and _unchanged(entry, status, work.previous_ns):
         blob_id, language = entry.blob_id, entry.language
     else:
@@ -195,7 +199,9 @@ def _unchanged(entry: KnownFile, status: os.stat_result, previous_ns: int) -> bo
     if entry.ctime_ns and entry.ctime_ns != status.st_ctime_ns:
         return False
     slack = _COARSE_CLOCK_NS if mtime_ns % 1_000_000_000 else _SECONDS_CLOCK_NS
-    return mtime_ns < previous_ns - slack
+    # A time that was set back hides a later write within the same tick of the clock; the time of
+    # the inode cannot be set.
+    return max(mtime_ns, entry.ctime_ns) < previous_ns - slack
 
 
 def _read(name: str, parent: int, work: _Work) -> tuple[bytes, os.stat_result]:

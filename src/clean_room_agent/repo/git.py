@@ -54,6 +54,10 @@ class Repository:
         """
         return listing.list_paths(self.layout, self.shadow)
 
+    def list_ignored(self) -> list[str]:
+        """List what git ignores: files, and folders that stand for everything in them."""
+        return listing.list_ignored(self.layout, self.shadow)
+
     def tree(self, commit: CommitId) -> dict[str, TreeEntry]:
         """Return every path of a commit with its mode and object id."""
         return objects.read_tree(self.shadow, commit)

@@ -57,12 +57,39 @@ def list_all(layout: Layout, shadow: Shadow) -> list[ListedPath]:
     Raises:
         RepositoryError: git cannot read the index or the tree.
     """
-    arguments = ["ls-files", "-z", "-t", "--stage", "--cached", "--others", *_exclude(layout)]
+    listed = _ls_files(layout, shadow, "-t", "--stage", "--cached", "--others")
+    found: dict[str, ListedPath] = {}
+    for record in listed.stdout.split(b"\0"):
+        if record:
+            entry = _parse(record)
+            if entry.path.partition("/")[0] not in _NEVER_LISTED:
+                found[entry.path] = entry
+    for raw in _UNLISTED.findall(listed.stderr):
+        path = os.fsdecode(raw)
+        found.setdefault(path, ListedPath(path, MODE_UNLISTED, tracked=False))
+    return [found[path] for path in sorted(found)]
+
+
+def list_ignored(layout: Layout, shadow: Shadow) -> list[str]:
+    """List the files and folders that git ignores; a folder stands for everything in it.
+
+    A folder with a tracked file is not ignored as a whole. `.craignore` is not asked.
+
+    Raises:
+        RepositoryError: git cannot read the index or the tree.
+    """
+    listed = _ls_files(layout, shadow, "--others", "--ignored", "--directory")
+    return [os.fsdecode(path).rstrip("/") for path in listed.stdout.split(b"\0") if path]
+
+
+def _ls_files(layout: Layout, shadow: Shadow, *options: str) -> shell.Completed:
+    """Ask git for paths, as the user's index and ignore files have them."""
     index = layout.git_dir / "index"
     if index.exists() and not stat.S_ISREG(index.stat().st_mode):
         raise RepositoryError("the index is no regular file", where=str(index))
     extra = {"GIT_INDEX_FILE": str(index), "GIT_WORK_TREE": str(layout.root)}
     shared = sorted(layout.git_dir.glob("sharedindex.*"))
+    arguments = ["ls-files", "-z", *options, *_exclude(layout)]
     try:
         listed = _with_shared_index(shadow, arguments, extra, shared)
     except ShellError as error:
@@ -74,16 +101,7 @@ def list_all(layout: Layout, shadow: Shadow) -> list[ListedPath]:
     if listed.returncode != 0:
         words = listed.stderr.decode("utf-8", "replace").strip()
         raise RepositoryError(f"git cannot list the files: {words}", where=str(layout.root))
-    found: dict[str, ListedPath] = {}
-    for record in listed.stdout.split(b"\0"):
-        if record:
-            entry = _parse(record)
-            if entry.path.partition("/")[0] not in _NEVER_LISTED:
-                found[entry.path] = entry
-    for raw in _UNLISTED.findall(listed.stderr):
-        path = os.fsdecode(raw)
-        found.setdefault(path, ListedPath(path, MODE_UNLISTED, tracked=False))
-    return [found[path] for path in sorted(found)]
+    return listed
 
 
 def _explain(root: Path) -> str:

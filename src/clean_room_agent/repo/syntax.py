@@ -226,7 +226,8 @@ def _references(captures: Captures, symbols: list[SymbolRow], data: bytes) -> li
 def _method_calls(nodes: list[Node], scope: Scope, data: bytes) -> list[ReferenceRow]:
     """Read calls whose receiver and name are separate fields (C, Java, PHP, Ruby)."""
     found: dict[tuple[str, str, int | None], tuple[int, int, int]] = {}
-    for node in nodes:
+    # Captures come in no order of position, and the first of equal calls is the one to name.
+    for node in sorted(nodes, key=lambda node: (node.start_byte, -node.end_byte)):
         name, target = _first_field(node, _CALLED), _first_field(node, _CALLED_ON)
         if name is None:
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from clean_room_agent.repo.syntax import parse_rows
 from tests.repo.syntax.support import Case, check
 
 CASES = [
@@ -331,3 +332,12 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.language)
 def test_definitions_references_and_imports(case: Case) -> None:
     check(case)
+
+
+@pytest.mark.parametrize("lines", range(1, 40))
+def test_the_first_of_equal_calls_is_the_one_that_is_named(lines: int) -> None:
+    """A parser gives what it found in an order of its own, another one in each process."""
+    source = "# a line\n" * lines + "Base.new.go\ndef other; end\n" + "Base.new.go\n" * lines
+    references = parse_rows(source.encode(), "ruby")[4]
+    rows = [row for row in references if row[1] == "go"]
+    assert [(row[4], row[6]) for row in rows] == [(lines + 1, lines + 1)]
