@@ -40,14 +40,15 @@ contracts: $(STAMP)
 unit: $(STAMP)
 	$(BIN)/python -m pytest -n 3
 
-# Local checkpoints need torch: an environment of its own, so that `make test` stays light.
+# Local checkpoints and embeddings need torch: an environment of its own, so that `make test` stays
+# light.
 $(TRAIN)/.installed: pyproject.toml
 	@test -x $(TRAIN)/bin/python || $(PYTHON) -m venv $(TRAIN)
-	@$(TRAIN)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,train]' 'torch==2.13.0'
+	@$(TRAIN)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,train,embed]' 'torch==2.13.0'
 	@touch $@
 
 test-train: $(TRAIN)/.installed
-	@OMP_NUM_THREADS=1 $(TRAIN)/bin/python -m pytest tests/llm/transports/test_hf.py
+	@OMP_NUM_THREADS=1 $(TRAIN)/bin/python -m pytest tests/llm/transports/test_hf.py tests/llm/test_embedding.py
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -11,7 +11,8 @@ failing test is a `Validation`, an omitted file is a `Decision`.
     ├── RepositoryError     2   no usable git repository
     ├── BudgetError         5   a token, time or candidate limit was reached
     ├── StoreError          6   a database is corrupt, foreign or newer
-    │   └── StoreBusyError  6   another process holds the write lock
+    │   ├── StoreBusyError  6   another process holds the write lock
+    │   └── VectorError     6   a vector is not one of this store
     ├── ModelCallError      4   a model server did not answer as it must
     ├── EditError           1   an edit was refused; nothing was written
     ├── SandboxError        7   no enforcing sandbox, or it failed to start
@@ -101,6 +102,12 @@ class StoreBusyError(StoreError):
     """Another process holds the write lock; the message names its pid and since when."""
 
     code = "store_busy"
+
+
+class VectorError(StoreError):
+    """A vector has another dimension than its store, is zero or not finite, or is damaged."""
+
+    code = "vectors"
 
 
 class EditError(CraError):

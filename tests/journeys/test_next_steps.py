@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from clean_room_agent.config.extras import install_hint
 from clean_room_agent.errors import ConfigError
-from clean_room_agent.llm.transports import install_hint
 from clean_room_agent.llm.transports.endpoint import check_endpoint
 from clean_room_agent.records.spelling import counted
 from tests.support.journey import Journey, new_journey

@@ -84,7 +84,9 @@ def build_curated(
         _add_history(connection, commits)
         for edge in edges:
             _add_edge(connection, edge, ordinals)
-        connection.execute("INSERT INTO meta VALUES ('head', 'abc'), ('state', 'complete')")
+        connection.execute(
+            "INSERT INTO meta VALUES ('head', 'abc'), ('state', 'complete'), ('format', '3')"
+        )
     connection.close()
     return CuratedRepo(root, data)
 

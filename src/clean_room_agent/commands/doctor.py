@@ -174,6 +174,16 @@ def _models(invocation: Invocation) -> Iterator[Finding]:
             yield Finding(Level.OK, "first steps", "; then ".join(left))
 
 
+def _embedding(invocation: Invocation) -> Iterator[Finding]:
+    """Only where [embed] is on: what is away there is away for every verb that reads the index."""
+    from clean_room_agent.llm.embedding import find_folder, require_embedding
+
+    config = invocation.settings.config.embed
+    if config.enabled:
+        require_embedding(config)
+        yield Finding(Level.OK, "embeddings", f"the model in {find_folder(config.model)}")
+
+
 def _steps_left(invocation: Invocation, base_url: str, away: list[str]) -> list[str]:
     """Return the commands still to do; a first solve is none where one was run."""
     from clean_room_agent.commands.model_story import SOLVE, find_ollama, next_commands
@@ -194,8 +204,8 @@ def _stores(invocation: Invocation) -> Iterator[Finding]:
     for database in check_databases(invocation.root):
         subject = f"{database.name} store"
         if database.message:
-            curated = database.name == "curated"
-            hint = "move the file aside, then cra index" if curated else "cra verify"
+            derivable = database.name in ("curated", "vectors")
+            hint = "move the file aside, then cra index" if derivable else "cra verify"
             yield Finding(Level.FAIL, subject, database.message, hint)
         else:
             size = f"{database.size_bytes / 1024**2:.1f} MiB"
@@ -219,6 +229,6 @@ def _leftovers(invocation: Invocation) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    *(_python, _git, _sqlite, _sandbox, _repository, _settings, _models),
+    *(_python, _git, _sqlite, _sandbox, _repository, _settings, _models, _embedding),
     *(_stores, _leftovers),
 )

@@ -13,8 +13,10 @@ from pathlib import Path
 
 from clean_room_agent.commands.invocation import Invocation, OpenRun, recorded_run
 from clean_room_agent.pipeline.at_commit import find_exports, remove_export
+from clean_room_agent.pipeline.embedding import drop_vectors
 from clean_room_agent.pipeline.workplace import WORKTREES, forget_manifest, is_as_we_left_it
 from clean_room_agent.records.log import WorktreeAction, WorktreeEvent
+from clean_room_agent.records.spelling import counted
 from clean_room_agent.records.task import TaskId
 from clean_room_agent.repo.worktree import (
     Worktree,
@@ -22,7 +24,8 @@ from clean_room_agent.repo.worktree import (
     list_worktrees,
     remove_worktree,
 )
-from clean_room_agent.store.connect import state_dir
+from clean_room_agent.store.connect import Role, database_path, state_dir
+from clean_room_agent.store.curated_reader import CuratedReader
 from clean_room_agent.store.session import is_owned
 
 FRESH = "fresh"
@@ -72,6 +75,8 @@ def gc(invocation: Invocation, *, dry_run: bool) -> None:
         with recorded_run(invocation, "gc", []) as run:
             results = [_row(item, _remove(invocation, run, item)) for item in leftovers]
             run.summary = {"leftovers": len(leftovers)}
+    vectors = _drop_vectors(invocation, dry_run=dry_run)
+    results += [vectors] if vectors else []
     for row in results:
         invocation.output.line(f"{row['kind']} {row['path']}: {row['result']}")
     if not results:
@@ -100,6 +105,21 @@ def _remove(invocation: Invocation, run: OpenRun, item: Leftover) -> str:
     detail = ", ".join(str(path) for path in removal.salvaged)
     run.raw.append_worktree(WorktreeEvent(item.task_id, str(item.path), action, detail))
     return f"removed, its changes are in {salvage}" if removal.salvaged else "removed"
+
+
+def _drop_vectors(invocation: Invocation, *, dry_run: bool) -> dict[str, object] | None:
+    """Drop vectors of content that the index no longer keeps; None where there are none."""
+    config = invocation.settings.config.embed
+    paths = [database_path(role, invocation.root) for role in (Role.VECTORS, Role.CURATED)]
+    if not config.enabled or not all(path.exists() for path in paths):
+        return None
+    with CuratedReader(invocation.root) as reader:
+        count = drop_vectors(reader, invocation.root, config, dry_run=dry_run)
+    if not count:
+        return None
+    done = "would be removed" if dry_run else "removed; made again where they are needed"
+    result = f"{counted(count, 'content')} that the index does not keep: {done}"
+    return {"kind": "vectors", "path": str(paths[0]), "task_id": "", "result": result}
 
 
 def _row(item: Leftover, result: str) -> dict[str, object]:

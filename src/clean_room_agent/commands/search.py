@@ -12,6 +12,7 @@ from clean_room_agent.commands.context import reasons_of
 from clean_room_agent.commands.index import refresh_index
 from clean_room_agent.commands.invocation import Invocation, recorded_run
 from clean_room_agent.errors import UsageError
+from clean_room_agent.pipeline.embedding import open_meaning
 from clean_room_agent.records.code import BlobId
 from clean_room_agent.records.spelling import one_line
 from clean_room_agent.retrieval.search import SearchFilter, SearchHit
@@ -55,6 +56,7 @@ def search(invocation: Invocation, request: SearchRequest) -> None:
             read_source=read_source,
             top_k=request.top_k,
             filters=filters,
+            meaning=open_meaning(reader, invocation.root, invocation.settings.config.embed),
         )
         run.summary = {"chunks": [hit.chunk_id for hit in hits]}
     _print(invocation, hits, show_text=request.show_text)

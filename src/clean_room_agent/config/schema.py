@@ -50,6 +50,9 @@ DEFAULT_ATTEMPT_TOKENS = 400_000
 DEFAULT_ATTEMPT_SECONDS = 1800.0
 DEFAULT_FORMAT_ERRORS = 3
 DEFAULT_ENRICH_TOKENS = 200_000
+DEFAULT_EMBED_BATCH = 32
+DEFAULT_CHUNK_TOKENS = 128
+DEFAULT_ITEM_CHUNKS = 1
 
 
 class FieldClass(StrEnum):
@@ -284,6 +287,32 @@ class IndexConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedConfig:
+    """Embeddings as one more signal for the ranking of files (extra `embed`); they never judge."""
+
+    enabled: bool = optional(False, "embed new code in `cra index` and each task before its search")
+    model: str = optional(
+        "",
+        "absolute path of a sentence-transformers folder in safetensors; "
+        '"" = all-MiniLM-L6-v2, which the extra brings; nothing is downloaded',
+    )
+    batch: int = optional(DEFAULT_EMBED_BATCH, "chunks that go through the model together")
+    chunk_tokens: int = optional(
+        DEFAULT_CHUNK_TOKENS, "tokens of one chunk at most, its name counted"
+    )
+    item_chunks: int = optional(
+        DEFAULT_ITEM_CHUNKS,
+        "chunks of one function, class outline or header, from its start; the rest is not embedded",
+    )
+    precision: str = optional(
+        "float32", '"float32", or "bfloat16": faster where the processor has it, a little off'
+    )
+    all_files: bool = optional(
+        False, "embed tests, documentation, configuration, vendored and generated files too"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreConfig:
     """How the databases are shared with other processes."""
 
@@ -309,6 +338,7 @@ class Config:
     solve: SolveConfig = SolveConfig()
     sandbox: SandboxConfig = SandboxConfig()
     index: IndexConfig = IndexConfig()
+    embed: EmbedConfig = EmbedConfig()
     store: StoreConfig = StoreConfig()
 
 
@@ -326,6 +356,7 @@ SECTIONS: dict[str, type] = {
     "solve": SolveConfig,
     "sandbox": SandboxConfig,
     "index": IndexConfig,
+    "embed": EmbedConfig,
     "store": StoreConfig,
 }
 # What is decided for one repository: no user's file, environment or `-c` may say it.
@@ -337,6 +368,7 @@ ALLOWED_VALUES: dict[str, tuple[str, ...]] = {
     "reasoning.edit_format": ("blocks", "symbols"),
     **{f"stages.{entry.name}": ("coding", "reasoning") for entry in fields(StagesConfig)},
     "sandbox.backend": ("auto", "namespaces", "bubblewrap"),
+    "embed.precision": ("float32", "bfloat16"),
 }
 
 

@@ -19,6 +19,8 @@ from pathlib import Path
 
 from clean_room_agent.errors import RepositoryError, UsageError
 from clean_room_agent.indexing import index_repository
+from clean_room_agent.llm.embedding import require_embedding
+from clean_room_agent.pipeline.embedding import embed_new
 from clean_room_agent.pipeline.room import TaskRoom
 from clean_room_agent.records.code import CommitId
 from clean_room_agent.repo.exported import UNFINISHED, export_commit, open_export
@@ -48,9 +50,11 @@ def open_at(room: TaskRoom, commit: CommitId) -> Iterator[Repository]:
     """Give the indexed tree of `commit`; made when it is not there, kept afterwards.
 
     Raises:
+        ConfigError: [embed] is on and cannot work.
         RepositoryError: the commit cannot be read or laid out.
         StoreBusyError: another process is reading the same one.
     """
+    require_embedding(room.config.embed)
     root = room.root
     place = state_dir(root) / AT / commit
     if place.parent.is_symlink():
@@ -109,11 +113,16 @@ def _prepare(room: TaskRoom, commit: CommitId, place: Path) -> Repository:
 
 
 def _index(room: TaskRoom, view: Repository) -> None:
+    def progress(phase: str, done: int, total: int) -> None:
+        room.progress(phase, done, total, "at the commit")
+
     index_repository(
         view,
         repo_path=view.root,
-        progress=lambda phase, done, total: room.progress(phase, done, total, "at the commit"),
+        progress=progress,
     )
+    if room.config.embed.enabled:
+        embed_new(view, room.root, room.config.embed, progress)
 
 
 def _holds(repository: Repository, view: Repository, commit: CommitId) -> bool:

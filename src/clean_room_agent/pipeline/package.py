@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from clean_room_agent.enrichment.promote import promoted_about
+from clean_room_agent.pipeline.embedding import open_meaning
 from clean_room_agent.pipeline.judges import Judges
 from clean_room_agent.pipeline.room import TaskRoom
 from clean_room_agent.pipeline.stages import reader_of
@@ -72,6 +73,7 @@ def build_package(
             suspicious=failing,
             leads=judges.leads,
             instruction_bytes=room.config.budget.instruction_bytes,
+            meaning=open_meaning(reader, room.raw.repo_path, room.config.embed),
         )
     prompt = render(package)
     room.raw.append_package(task.task_id, package, prompt, package_id=package_id)

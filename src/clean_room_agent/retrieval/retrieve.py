@@ -45,6 +45,7 @@ from clean_room_agent.retrieval.precision import Ask, Choices, ChosenFile, propo
 from clean_room_agent.retrieval.precision.prefilter import unit_of
 from clean_room_agent.retrieval.resolve import Resolution
 from clean_room_agent.retrieval.scope import Proposed, propose_files
+from clean_room_agent.retrieval.scope.embed import Meaning
 from clean_room_agent.retrieval.scope.text import make_queries
 from clean_room_agent.retrieval.sources import ReadSource, Sources
 from clean_room_agent.retrieval.weights import (
@@ -85,15 +86,18 @@ def retrieve(
     suspicious: Suspicious | None = None,
     leads: Leads = NO_LEADS,
     instruction_bytes: int = DEFAULT_INSTRUCTION_BYTES,
+    meaning: Meaning | None = None,
 ) -> ContextPackage:
     """Choose what a model should see for a task. Deterministic but for the stages' seconds.
 
     `suspicious` gives, for each path, lines with a score in (0, 1] from failing and passing tests.
+    `meaning` is there where embeddings are on.
     Raises: `BudgetError` where the task alone passes the budget, `StoreError` where a file is
     not the one that was indexed.
     """
     layout = open_layout(task_text, budget_tokens, counter)
-    run = _Run(reader, Sources(read_source), judge, layout, suspicious or {}, instruction_bytes)
+    sources = Sources(read_source)
+    run = _Run(reader, sources, judge, layout, suspicious or {}, instruction_bytes, meaning)
     resolution, analysis = analyse_task(task_text, leads, reader)
     proposed, scope = run.choose_files(resolution)
     found = run.find_instructions(scope)
@@ -154,6 +158,7 @@ class _Run:
     layout: Layout
     suspicious: Suspicious
     instruction_bytes: int
+    meaning: Meaning | None
 
     @property
     def counter(self) -> TokenCounter:
@@ -161,7 +166,7 @@ class _Run:
 
     def choose_files(self, resolution: Resolution) -> tuple[Proposed, StageRecord]:
         start = time.perf_counter()
-        proposed = propose_files(resolution, self.reader, self.suspicious)
+        proposed = propose_files(resolution, self.reader, self.suspicious, self.meaning)
         budget = StageBudget(self.layout.budget_tokens, SCOPE_FILES, SCOPE_FLOOR, POINTED_FILES)
         judged = judge_all(self.judge, "scope", proposed.candidates, budget)
         record = StageRecord(

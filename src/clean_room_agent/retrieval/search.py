@@ -15,6 +15,7 @@ from clean_room_agent.retrieval.precision import Ask, ChosenFile, propose_units
 from clean_room_agent.retrieval.precision.prefilter import unit_of
 from clean_room_agent.retrieval.resolve import resolve_mentions
 from clean_room_agent.retrieval.scope import propose_files
+from clean_room_agent.retrieval.scope.embed import Meaning
 from clean_room_agent.retrieval.scope.text import make_queries
 from clean_room_agent.retrieval.sources import ReadSource, Sources
 from clean_room_agent.retrieval.weights import SCOPE_FILES, SEARCH_WHOLE_BYTES
@@ -59,10 +60,11 @@ def search(
     read_source: ReadSource,
     top_k: int,
     filters: SearchFilter,
+    meaning: Meaning | None = None,
 ) -> list[SearchHit]:
     """The `top_k` best chunks of the best files that the filter admits."""
     resolution = resolve_mentions(parse_task(query), reader)
-    proposed = propose_files(resolution, reader, {})
+    proposed = propose_files(resolution, reader, {}, meaning)
     admitted = [c for c in proposed.candidates if filters.admits(proposed.files[c.path])]
     files = _best_files(admitted)
     best = max((candidate.score for candidate in files), default=0.0)

@@ -43,6 +43,7 @@ SCOPE_WEIGHTS = MappingProxyType(
         "near.directory": 0.27,  # the best other file of the directory
         "history.quiet": 0.24,  # few commits: what is changed often holds every word
         "spectrum": 2.00,  # where failing tests went and passing ones did not
+        "embed.cosine": 0.50,  # only where [embed] is on; learned apart, all others as they are
     }
 )
 
@@ -94,6 +95,8 @@ SUGGESTED_FILES = 60  # files that suggested words alone may propose
 COMMON_SHARE = 0.35  # a term in more than this share of all rows tells nothing
 
 NAMED_FILES = 120  # files whose definitions are compared with the title by name
+EMBED_FILES = 40  # files that the embedding alone may propose
+EMBED_BEST_CHUNKS = 1  # nearest chunks of a file that its cosine is the mean of
 TEXT_FILES = 500  # files that text alone may propose
 PAST_COMMITS = 100
 PAST_COMMIT_FILES = 20  # a wider commit does not vote

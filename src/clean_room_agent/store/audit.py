@@ -96,7 +96,7 @@ def _audit_log(repo_path: Path, read_git_blob: ReadGitBlob, report: AuditReport)
 
 
 def _databases(repo_path: Path) -> Iterator[tuple[Role, str | None]]:
-    for role in (Role.RAW, Role.CURATED):
+    for role in (Role.RAW, Role.CURATED, Role.VECTORS):
         if os.path.lexists(database_path(role, repo_path)):
             yield role, None
     for path in sorted((state_dir(repo_path) / "sessions").glob("session_*.sqlite")):

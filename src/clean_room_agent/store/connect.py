@@ -50,7 +50,12 @@ _UNBORN = "*.birth-*"
 SIDECARS = ("-wal", "-shm", "-journal")
 _HEADER_BYTES = 100
 _MAGIC = b"SQLite format 3\x00"
-_SYNCHRONOUS = {Role.RAW: "FULL", Role.CURATED: "NORMAL", Role.SESSION: "NORMAL"}
+_SYNCHRONOUS = {
+    Role.RAW: "FULL",
+    Role.CURATED: "NORMAL",
+    Role.SESSION: "NORMAL",
+    Role.VECTORS: "NORMAL",
+}
 
 
 class Connection(sqlite3.Connection):

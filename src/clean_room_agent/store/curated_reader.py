@@ -224,6 +224,13 @@ class CuratedReader:
         ]
         return sorted(rows, key=lambda row: os.fsencode(row.path))
 
+    def read_blob_keys(self) -> list[tuple[BlobId, str]]:
+        """Every content that the index keeps, with the language it was parsed as ("" = none)."""
+        rows = self._connection.execute(
+            "SELECT blob_id, coalesce(language, '') FROM parsed_blobs ORDER BY blob_id, language"
+        )
+        return [(BlobId(row[0]), str(row[1])) for row in rows]
+
     # symbols, references, edges ---------------------------------------------------------
 
     def read_symbols(self, file_pk: int) -> list[SymbolRow]:

@@ -28,12 +28,14 @@ APPLICATION_IDS: Mapping[Role, int] = {
     Role.RAW: 0x43524131,
     Role.CURATED: 0x43524132,
     Role.SESSION: 0x43524133,
+    Role.VECTORS: 0x43524134,
 }
 
 MIGRATIONS: Mapping[Role, tuple[str, ...]] = {
     Role.RAW: ("raw_001.sql", "raw_002.sql"),
     Role.CURATED: ("curated_001.sql", "curated_002.sql", "curated_003.sql"),
     Role.SESSION: ("session_001.sql",),
+    Role.VECTORS: ("vectors_001.sql",),
 }
 
 _SCHEMA_ROWS = """
@@ -141,4 +143,6 @@ def rebuild_hint(role: Role) -> str:
     """Say what can be done about a damaged file of `role`; nothing is ever rebuilt unasked."""
     if role is Role.CURATED:
         return "it is derivable: delete the file and run `cra index --full`"
+    if role is Role.VECTORS:
+        return "it is derivable: delete the file and run `cra index`"
     return "move the file away and restore a copy; `cra verify` says what is broken"

@@ -21,11 +21,13 @@ _TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class Role(StrEnum):
-    """The three databases: the log, what models may read, one task's working memory."""
+    """The databases: the log, what models may read, one task's working memory, and vectors of
+    code where [embed] is on."""
 
     RAW = "raw"
     CURATED = "curated"
     SESSION = "session"
+    VECTORS = "vectors"
 
 
 def state_dir(repo_path: Path) -> Path:

@@ -8,6 +8,7 @@ Each way is imported when it is opened, so a command that calls no model loads n
 
 from __future__ import annotations
 
+from clean_room_agent.config.extras import install_hint
 from clean_room_agent.errors import ConfigError
 from clean_room_agent.llm.wire import Transport
 
@@ -21,14 +22,6 @@ _EXTRAS = {
     "peft": "train",
     "llguidance": "train",
 }
-
-
-def install_hint(extra: str) -> str:
-    """Say how an extra is installed: from a registry, or in a checkout of the source."""
-    return (
-        f"pip install 'clean-room-agent[{extra}]'; "
-        f"in a checkout of the source: pip install -e '.[{extra}]'"
-    )
 
 
 def open_transport(

@@ -32,8 +32,8 @@ from typing import Protocol, cast
 
 import httpx
 
+from clean_room_agent.config.extras import install_hint
 from clean_room_agent.errors import ConfigError
-from clean_room_agent.llm.transports import install_hint
 from clean_room_agent.llm.transports.digest import file_digest
 from clean_room_agent.llm.transports.gguf_header import read_header
 from clean_room_agent.llm.transports.watch import Watch

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clean_room_agent.config.extras import install_hint
 from clean_room_agent.errors import ConfigError
-from clean_room_agent.llm.transports import install_hint
 from clean_room_agent.llm.transports.hf_checkpoint import Checkpoint, check_fit
 from clean_room_agent.llm.wire import TransportError
 from clean_room_agent.records.calls import ReplyStatus, Sampling

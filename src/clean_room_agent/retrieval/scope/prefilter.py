@@ -14,6 +14,7 @@ from clean_room_agent.retrieval.cap import Cap
 from clean_room_agent.retrieval.judge import candidate_order
 from clean_room_agent.retrieval.resolve import MarkKind, Resolution
 from clean_room_agent.retrieval.roles import explain_role, role_of
+from clean_room_agent.retrieval.scope.embed import Meaning, Nearness
 from clean_room_agent.retrieval.scope.graph import measure_graph
 from clean_room_agent.retrieval.scope.history import (
     measure_cochange,
@@ -68,11 +69,19 @@ class Proposed:
 
 
 def propose_files(
-    resolution: Resolution, reader: CuratedReader, suspicious: Suspicious
+    resolution: Resolution,
+    reader: CuratedReader,
+    suspicious: Suspicious,
+    meaning: Meaning | None = None,
 ) -> Proposed:
-    """Measure every signal; a file with none is never a candidate."""
+    """Measure every signal; a file with none is never a candidate.
+
+    `meaning` is there where embeddings are on: one signal more.
+    """
     pool = FilePool(reader)
-    measures = _measure_all(resolution, reader, pool, suspicious)
+    near = Nearness(resolution.mentions.query, meaning, reader)
+    near.fill(pool)
+    measures = _measure_all(resolution, reader, pool, suspicious) + near.measure(pool)
     sources = frozenset(key for key, file in pool.files.items() if not role_of(file))
     always = (measure_recency(reader, pool), measure_quiet(reader, pool))
     scales = {measure.name: measure.scale(sources) for measure in (*measures, *always)}
@@ -92,7 +101,7 @@ def propose_files(
     return Proposed(
         candidates=tuple(sorted(candidates, key=candidate_order)),
         files={pool.files[key].path: pool.files[key] for key in kept},
-        warnings=(said,) if said else (),
+        warnings=((said,) if said else ()) + near.warnings,
     )
 
 
