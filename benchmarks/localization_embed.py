@@ -38,7 +38,7 @@ from clean_room_agent.retrieval.weights import SCOPE_WEIGHTS
 from clean_room_agent.store.curated_reader import CuratedReader, FileRow
 from clean_room_agent.store.vectors import VectorHit
 
-# What a file's cosine may be: of its best chunk, of the mean of its best three; of title or text.
+# A file's cosine may be that of its best chunk or the mean of its best three, to title or text.
 BEST = (1, 3)
 GRID = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5)
 CUTS = (1, 3, 5, 10)
@@ -188,7 +188,7 @@ def _make(task: Task, row: Row, variant: str) -> _Ranked:
     """`variant` "" takes the signal as it was measured; else it is made from kept cosines."""
     files = row["with"]
     cosines = row["cosines"].get(variant, {})
-    middle = sorted(cosines.values())[len(cosines) // 2] if cosines else 0.0
+    middle = sorted(cosines.values())[(len(cosines) - 1) // 2] if cosines else 0.0
     raw = {path: max(0.0, value - middle) for path, value in cosines.items()}
     top = max((raw.get(file["path"], 0.0) for file in files), default=0.0) or 1.0
     base, value = [], []
@@ -218,14 +218,26 @@ def _report_suite(suite: str, tasks: Sequence[Task], rows: Mapping[str, Row]) ->
     for variant in ("text-1", "text-3", "title-1", "title-3"):
         alone = [_alone_ranks(task, rows[task["task_id"]], variant) for task in tasks]
         _line(f"cosine alone, {variant}", alone)
-    for variant in ("", "text-1", "text-3", "title-1", "title-3"):
-        cases = [_make(task, rows[task["task_id"]], variant) for task in tasks]
-        for weight in GRID:
-            _line(
-                f"{variant or 'as it is'} x {weight}", [(c.ranks(weight), c.missed) for c in cases]
-            )
-        held = _held_out(cases)
-        _line(f"{variant or 'as it is'}, held out", held)
+    cases = [_make(task, rows[task["task_id"]], "") for task in tasks]
+    for weight in GRID:
+        _line(f"as it is x {weight}", [(case.ranks(weight), case.missed) for case in cases])
+    held = _held_out(cases)
+    _line("as it is, held out", held)
+    _paired(cases, held)
+    for variant in ("text-3", "title-1", "title-3"):
+        others = [_make(task, rows[task["task_id"]], variant) for task in tasks]
+        _line(f"{variant}, held out", _held_out(others))
+
+
+def _paired(cases: Sequence[_Ranked], held: Sequence[tuple[list[int], int]]) -> None:
+    """Task by task: all gold found earlier, later, or at the same place as without the signal."""
+    earlier = later = 0
+    for case, (ranks, _) in zip(cases, held, strict=True):
+        before, after = max(case.ranks(0.0), default=0), max(ranks, default=0)
+        earlier += after < before
+        later += after > before
+    same = len(cases) - earlier - later
+    print(f"    all gold earlier {earlier}, later {later}, same {same}")
 
 
 def _held_out(cases: Sequence[_Ranked]) -> list[tuple[list[int], int]]:
@@ -239,7 +251,7 @@ def _held_out(cases: Sequence[_Ranked]) -> list[tuple[list[int], int]]:
         others = [case.task["task_id"] for case in cases if case.task["repo"] != repo]
         if others:
             chosen[repo] = max(GRID, key=lambda w: sum(told[w][key] for key in others))
-    print(f"    chosen: {sorted(chosen.items())}")
+    print(f"    weights: {sorted(set(chosen.values()))}")
     return [(case.ranks(chosen.get(case.task["repo"], 0.0)), case.missed) for case in cases]
 
 
