@@ -65,7 +65,8 @@ def signals(proposed: Proposed) -> dict[str, Signal]:
 def test_the_nearest_code_speaks_for_its_file_and_is_the_evidence(
     repo: CuratedRepo, reader: CuratedReader
 ) -> None:
-    found = signals(propose(reader, "cut text into tokens", embedded(repo, reader)))
+    task = "def tokenize: give the tokens of a text, return re.findall"
+    found = signals(propose(reader, task, embedded(repo, reader)))
     best = found["src/pkg/lexer.py"]
     assert (best.value, best.weight) == (1.0, SCOPE_WEIGHTS[SIGNAL])
     assert best.evidence.startswith("cosine 0.")
