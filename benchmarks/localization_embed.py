@@ -24,6 +24,8 @@ from typing import Any
 
 import numpy as np
 from localization_cases import BlobReader, Row, Task, find_mirror, read_lines, unpack_index
+from localization_fit import hold_out, make_case, ranks
+from localization_learn import FIXED, LEAST
 
 from clean_room_agent.config.schema import EmbedConfig
 from clean_room_agent.llm.embedding import open_embedder
@@ -224,16 +226,45 @@ def _report_suite(suite: str, tasks: Sequence[Task], rows: Mapping[str, Row]) ->
     held = _held_out(cases)
     _line("as it is, held out", held)
     _paired(cases, held)
+    _report_relearned(tasks, rows)
     for variant in ("text-3", "title-1", "title-3"):
         others = [_make(task, rows[task["task_id"]], variant) for task in tasks]
         _line(f"{variant}, held out", _held_out(others))
 
 
+def _report_relearned(tasks: Sequence[Task], rows: Mapping[str, Row]) -> None:
+    """All weights learned anew on these tasks, each repository held out: the weights as they are
+    saw the tasks without the signal, and favour that side."""
+    for title, side, more in (("without", "without", ()), ("with", "with", (SIGNAL,))):
+        names = (*(name for name in SCOPE_WEIGHTS if name not in FIXED), *more)
+        cases = [
+            make_case(
+                task["task_id"],
+                task["repo"],
+                names,
+                [(file["path"], file["signals"]) for file in rows[task["task_id"]][side]],
+                task["gold_files"],
+            )
+            for task in tasks
+        ]
+        start = np.array([SCOPE_WEIGHTS[name] for name in names])
+        least = np.array([LEAST.get(name, 0.0) for name in names])
+        free = np.ones(len(names), dtype=bool)
+        held = hold_out(cases, start, free=free, least=least)
+        _line(
+            f"all learned, held out, {title}",
+            [(ranks(case, held[case.repo]), case.missed) for case in cases],
+        )
+        if more:
+            values = sorted(round(float(weights[-1]), 2) for weights in held.values())
+            print(f"    weights of the signal: {values}")
+
+
 def _paired(cases: Sequence[_Ranked], held: Sequence[tuple[list[int], int]]) -> None:
     """Task by task: all gold found earlier, later, or at the same place as without the signal."""
     earlier = later = 0
-    for case, (ranks, _) in zip(cases, held, strict=True):
-        before, after = max(case.ranks(0.0), default=0), max(ranks, default=0)
+    for case, (places, _) in zip(cases, held, strict=True):
+        before, after = max(case.ranks(0.0), default=0), max(places, default=0)
         earlier += after < before
         later += after > before
     same = len(cases) - earlier - later

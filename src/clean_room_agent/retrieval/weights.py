@@ -43,7 +43,7 @@ SCOPE_WEIGHTS = MappingProxyType(
         "near.directory": 0.27,  # the best other file of the directory
         "history.quiet": 0.24,  # few commits: what is changed often holds every word
         "spectrum": 2.00,  # where failing tests went and passing ones did not
-        "embed.cosine": 0.50,  # only where [embed] is on; learned apart, all others as they are
+        "embed.cosine": 0.20,  # only where [embed] is on; learned apart, all others as they are
     }
 )
 
