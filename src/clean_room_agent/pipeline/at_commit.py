@@ -19,7 +19,6 @@ from pathlib import Path
 
 from clean_room_agent.errors import RepositoryError, UsageError
 from clean_room_agent.indexing import index_repository
-from clean_room_agent.llm.embedding import require_embedding
 from clean_room_agent.pipeline.embedding import embed_new
 from clean_room_agent.pipeline.room import TaskRoom
 from clean_room_agent.records.code import CommitId
@@ -54,7 +53,10 @@ def open_at(room: TaskRoom, commit: CommitId) -> Iterator[Repository]:
         RepositoryError: the commit cannot be read or laid out.
         StoreBusyError: another process is reading the same one.
     """
-    require_embedding(room.config.embed)
+    if room.config.embed.enabled:
+        from clean_room_agent.llm.embedding import require_embedding
+
+        require_embedding(room.config.embed)
     root = room.root
     place = state_dir(root) / AT / commit
     if place.parent.is_symlink():

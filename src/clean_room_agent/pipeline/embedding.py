@@ -6,7 +6,8 @@ what the signal is worth.
 
 Code is cut where the index says that definitions begin and end, so a chunk is the start of one
 function, class outline or header, under its own name. Content that has vectors is not embedded
-again. Whole contents are written as they are done: what a killed run finished stays.
+again. Whole contents are written as they are done: what a killed run finished stays. The model's
+module is loaded where one is asked, so that a verb with embeddings off loads none.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from clean_room_agent.config.schema import EmbedConfig
 from clean_room_agent.errors import RepositoryError
-from clean_room_agent.llm.embedding import open_embedder
 from clean_room_agent.records.code import Span
 from clean_room_agent.repo.files import MAX_FILE_BYTES
 from clean_room_agent.repo.git import Repository
@@ -78,6 +78,8 @@ def embed_new(
     Raises: ConfigError for the model or the extra, StoreError for the store.
     """
 
+    from clean_room_agent.llm.embedding import open_embedder
+
     def read(file: FileRow) -> bytes | None:
         try:
             data = repository.read_file(file.path, limit_bytes=MAX_FILE_BYTES)
@@ -120,11 +122,15 @@ def open_meaning(reader: CuratedReader, home: Path, config: EmbedConfig) -> Mean
     """What compares a task with the code of this index; None where [embed] is off."""
     if not config.enabled:
         return None
+    from clean_room_agent.llm.embedding import open_embedder
+
     return meaning_of(reader, home, config, open_embedder(config))
 
 
 def drop_vectors(reader: CuratedReader, home: Path, config: EmbedConfig, *, dry_run: bool) -> int:
     """Drop the vectors of contents that the index does not keep; say how many (would) go."""
+    from clean_room_agent.llm.embedding import open_embedder
+
     store = meaning_of(reader, home, config, open_embedder(config)).store
     keys = reader.read_blob_keys()
     return store.count_others(keys) if dry_run else store.retain(keys)
