@@ -80,9 +80,7 @@ def _embed_new(
     return embed_new(invocation.repository, invocation.root, config, progress)
 
 
-def print_report(
-    output: Output, report: IndexReport, embedded: EmbedReport | None = None
-) -> None:
+def print_report(output: Output, report: IndexReport, embedded: EmbedReport | None = None) -> None:
     """Print what the index holds now and what this run did, for a person."""
     output.line(
         f"{report.files:,} files, {report.symbols:,} symbols, {report.references:,} references, "
