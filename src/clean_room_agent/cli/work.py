@@ -51,7 +51,8 @@ def search(
 
 @app.command(
     epilog=examples(
-        'cra context "rounding is wrong in invoice totals"', "cra context --file issue.md --json"
+        'cra context "rounding is wrong in invoice totals"',
+        "cra context --file issue.md --format markdown > room.md",
     )
 )
 def context(
@@ -61,6 +62,9 @@ def context(
     all_decisions: Annotated[
         bool, typer.Option("--all", help="List every candidate, the excluded ones too.")
     ] = False,
+    form: Annotated[
+        str, typer.Option("--format", help="Print a document to paste: markdown, xml or json.")
+    ] = "",
     repo: Repo = HERE,
     json_output: Json = False,
     override: Override = None,
@@ -70,7 +74,7 @@ def context(
     from clean_room_agent.commands import context as command
 
     invocation = open_invocation(repo, json_output, override, quiet)
-    shown = command.ContextView(prompt=prompt, all_decisions=all_decisions)
+    shown = command.ContextView(prompt, all_decisions, command.read_form(form))
     command.context(invocation, command.task_text(task, file), shown)
 
 

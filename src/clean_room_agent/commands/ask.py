@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from clean_room_agent.commands.context import reasons
 from clean_room_agent.commands.index import refresh_index
 from clean_room_agent.commands.invocation import Invocation, recorded_run
 from clean_room_agent.commands.output import Output
+from clean_room_agent.commands.reasons import reasons
 from clean_room_agent.commands.task_room import open_room
 from clean_room_agent.pipeline.ask import Answered, Place, Question, answer_question
 from clean_room_agent.pipeline.at_commit import open_at, resolve_commit

@@ -13,10 +13,11 @@ import sys
 from dataclasses import dataclass, field, replace
 
 from clean_room_agent.commands.ask import answer_document, outcome, print_answer
-from clean_room_agent.commands.context import decision_document, reasons
+from clean_room_agent.commands.context import decision_document
 from clean_room_agent.commands.index import refresh_index
 from clean_room_agent.commands.invocation import Invocation, OpenRun, recorded_run
 from clean_room_agent.commands.output import Output
+from clean_room_agent.commands.reasons import reasons
 from clean_room_agent.commands.task_room import open_room
 from clean_room_agent.errors import (
     EXIT_INTERRUPTED,

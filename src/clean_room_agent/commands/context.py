@@ -1,6 +1,7 @@
 """`cra context`: the package for a task as it would be sent, with reasons and tokens.
 
-Takes: a task text. Gives: printed fragments and decisions. Does not know: how they were judged.
+Takes: a task text. Gives: printed fragments and decisions, or a document to paste.
+Does not know: how they were judged, or how a form is written.
 """
 
 from __future__ import annotations
@@ -12,28 +13,30 @@ from pathlib import Path
 from clean_room_agent.commands.index import refresh_index
 from clean_room_agent.commands.invocation import Invocation, recorded_run
 from clean_room_agent.commands.output import Output
+from clean_room_agent.commands.pasting import Pasted, PasteForm, paste
+from clean_room_agent.commands.reasons import reasons
 from clean_room_agent.commands.task_room import open_room
 from clean_room_agent.errors import UsageError
-from clean_room_agent.pipeline.package import BuiltPackage, build_package
+from clean_room_agent.pipeline.package import BuiltPackage, build_package, reader_counter
 from clean_room_agent.pipeline.stages import asked_stages
-from clean_room_agent.records.context import Candidate, Decision, FragmentKind, Verdict
+from clean_room_agent.records.context import Decision, FragmentKind, Verdict
 from clean_room_agent.records.spelling import counted, one_line
 from clean_room_agent.records.task import Mode, Task, TaskId
 from clean_room_agent.redaction import for_prompt
 from clean_room_agent.store.raw import new_id
 
 MAX_TASK_BYTES = 256 * 1024
-SIGNALS_SHOWN = 4
 EXCLUDED_SHOWN = 10
 SHOWN_KINDS = (FragmentKind.CODE, FragmentKind.INSTRUCTION_FILE)
 
 
 @dataclass(frozen=True, slots=True)
 class ContextView:
-    """What of a package is printed: the exact prompt, and every candidate."""
+    """What of a package is printed: the exact prompt, every candidate, or one form to paste."""
 
-    prompt: bool
-    all_decisions: bool
+    prompt: bool = False
+    all_decisions: bool = False
+    form: PasteForm | None = None
 
 
 def task_text(argument: str, file: Path | None, what: str = "task") -> str:
@@ -56,6 +59,15 @@ def task_text(argument: str, file: Path | None, what: str = "task") -> str:
             where=str(file or "stdin"),
             hint=f"--file takes a text file, from where you are; or give the {what} in quotes",
         ) from error
+    return checked_text(text, what)
+
+
+def checked_text(text: str, what: str = "task") -> str:
+    """Return a task as it may be logged and curated for.
+
+    Raises:
+        UsageError: it is empty or too long.
+    """
     if not text.strip():
         raise UsageError(f"the {what} is empty")
     if len(text.encode("utf-8", "surrogateescape")) > MAX_TASK_BYTES:
@@ -65,8 +77,26 @@ def task_text(argument: str, file: Path | None, what: str = "task") -> str:
     return text
 
 
+def read_form(word: str) -> PasteForm | None:
+    """Return the form that a word names, None for no word. Raises: UsageError."""
+    if not word:
+        return None
+    try:
+        return PasteForm(word)
+    except ValueError:
+        known = ", ".join(PasteForm)
+        raise UsageError(
+            f"no form is called {word!r}", hint=f"--format is one of {known}"
+        ) from None
+
+
 def context(invocation: Invocation, text: str, view: ContextView) -> None:
-    """Refresh the index, build and log the package, print it."""
+    """Refresh the index, build and log the package, print it.
+
+    Raises:
+        UsageError: two views were asked for that both fill stdout.
+    """
+    _refuse_two_views(invocation, view)
     invocation.require_room()
     stages = asked_stages(Mode.CONTEXT, invocation.settings.config)
     with (
@@ -79,11 +109,34 @@ def context(invocation: Invocation, text: str, view: ContextView) -> None:
         run.raw.append_task(task)
         built = build_package(room, task)
         run.summary = {"task_id": task.task_id, "tokens": built.package.tokens}
+        counter = reader_counter(room, Mode.CONTEXT)
+        pasted = None if view.form is None else paste(task, built, view.form, counter)
+    if pasted is not None:
+        _hand_out(invocation.output, task, built, pasted)
+        return
     if view.prompt:
         invocation.output.raw(built.prompt)
     else:
         _print(invocation.output, task, built, view)
     invocation.output.document(_document(task, built, view))
+
+
+def _refuse_two_views(invocation: Invocation, view: ContextView) -> None:
+    if view.form is None:
+        return
+    others = {"--prompt": view.prompt, "--all": view.all_decisions, "--json": invocation.json}
+    for option in (name for name, is_given in others.items() if is_given):
+        raise UsageError(
+            f"--format and {option} both say what is printed",
+            hint="--json is the record of a machine, with ids; --format json is for pasting",
+        )
+
+
+def _hand_out(output: Output, task: Task, built: BuiltPackage, pasted: Pasted) -> None:
+    """Print a document to paste and nothing else; who takes content gets the ids beside it."""
+    output.raw(pasted.text.encode("utf-8"))
+    ids = {"task_id": task.task_id, "run_id": task.run_id, "package_id": built.package_id}
+    output.document({**ids, **pasted.document})
 
 
 def _print(output: Output, task: Task, built: BuiltPackage, view: ContextView) -> None:
@@ -122,18 +175,6 @@ def _print_excluded(output: Output, decisions: tuple[Decision, ...], view: Conte
         subject = decision.candidate
         name = f"::{subject.symbol}" if subject.symbol else ""
         output.line(f"        {one_line(subject.path)}{name}: {decision.reason}")
-
-
-def reasons(decision: Decision) -> str:
-    """Return the score of a decision and its strongest signals in one line."""
-    return reasons_of(decision.candidate) or decision.reason
-
-
-def reasons_of(candidate: Candidate) -> str:
-    """Return a score and its strongest signals in one line; "" where nothing spoke."""
-    signals = sorted(candidate.signals, key=lambda s: (-abs(s.contribution), s.name))
-    told = [f"{s.name} {s.contribution:+.2f}" for s in signals[:SIGNALS_SHOWN]]
-    return f"score {candidate.score:.2f} = {', '.join(told)}" if told else ""
 
 
 def _document(task: Task, built: BuiltPackage, view: ContextView) -> dict[str, object]:

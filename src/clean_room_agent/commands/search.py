@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from clean_room_agent.commands.context import reasons_of
 from clean_room_agent.commands.index import refresh_index
 from clean_room_agent.commands.invocation import Invocation, recorded_run
+from clean_room_agent.commands.reasons import reasons_of
 from clean_room_agent.errors import UsageError
 from clean_room_agent.pipeline.embedding import open_meaning
 from clean_room_agent.records.code import BlobId

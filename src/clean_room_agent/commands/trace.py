@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clean_room_agent.commands.context import reasons
 from clean_room_agent.commands.invocation import Invocation
 from clean_room_agent.commands.lookup import (
     REQUEST_PREFIX,
@@ -20,6 +19,7 @@ from clean_room_agent.commands.lookup import (
     open_log,
 )
 from clean_room_agent.commands.output import Output
+from clean_room_agent.commands.reasons import reasons
 from clean_room_agent.commands.runs import status_of
 from clean_room_agent.commands.trace_calls import (
     call_document,

@@ -96,6 +96,11 @@ def _choose_judges(
     return desk.judges(JudgedTask(task.text, task.task_id, package_id), listings, observation)
 
 
+def reader_counter(room: TaskRoom, mode: Mode) -> TokenCounter:
+    """Return the counter that a package of this mode is counted with."""
+    return UpperBoundCounter() if room.models is None else room.models.counter(reader_of(mode))
+
+
 def is_empty(package: ContextPackage) -> bool:
     """Say whether a package shows no code at all; `why_nothing` says why."""
     return not any(fragment.kind is FragmentKind.CODE for fragment in package.fragments)
