@@ -44,7 +44,7 @@ def test_filters_narrow_and_wrong_ones_are_refused(journey: Journey) -> None:
 def test_a_search_is_a_logged_run_and_prints_text_on_demand(journey: Journey) -> None:
     done = journey.cra("search", "share", "--text")
     assert done.code == 0
-    assert "    | def share(total: int, people: int) -> list[int]:" in done.stdout
+    assert "     4 | def share(total: int, people: int) -> list[int]:" in done.stdout
     assert journey.ok("runs", "--verb", "search")["runs"]
     assert journey.cra("search", "zzzqqq").code == 0
     assert journey.cra("search", " ").code == 2

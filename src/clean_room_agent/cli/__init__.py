@@ -25,8 +25,20 @@ _ClickError: type[Exception] = typer.BadParameter.__mro__[2]
 # Importing a module registers its verbs; help lists them in the order of a user's day.
 MODULES = (room, answers, plans, work, again, record)
 _ORDER = (
-    *("init", "index", "models", "enrich", "search", "context", "ask", "chat", "plan", "solve"),
-    *("resume", "apply", "undo", "runs", "trace", "why", "replay", "verify", "doctor", "gc"),
+    *("init", "index", "models", "enrich", "search", "symbol", "context", "ask", "chat", "plan"),
+    *(
+        "solve",
+        "resume",
+        "apply",
+        "undo",
+        "runs",
+        "trace",
+        "why",
+        "replay",
+        "verify",
+        "doctor",
+        "gc",
+    ),
     *("config", "help"),
 )
 app.registered_commands.sort(

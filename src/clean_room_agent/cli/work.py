@@ -1,4 +1,4 @@
-"""Verbs that do the work: context, solve, apply, undo.
+"""Verbs that do the work: search, symbol, context, solve, apply, undo.
 
 Takes: words of the command line. Gives: a call of one module in `commands`, imported inside so
 that help loads no room. Does not know: what a verb does.
@@ -47,6 +47,31 @@ def search(
 
     request = command.SearchRequest(query, top_k, tuple(filters or ()), text)
     command.search(open_invocation(repo, json_output, override, quiet), request)
+
+
+@app.command(
+    epilog=examples("cra symbol Ledger.add", "cra symbol src/money.py::share --max-lines 40 --json")
+)
+def symbol(
+    name: Annotated[
+        str, typer.Argument(help="share, Ledger.add, pkg.money.share, path::name, or a path.")
+    ],
+    definitions: Annotated[
+        int, typer.Option("--definitions", min=1, max=50, help="With their text, at most.")
+    ] = 3,
+    max_lines: Annotated[
+        int, typer.Option("--max-lines", min=0, help="Lines of each; 0 is all.")
+    ] = 0,
+    repo: Repo = HERE,
+    json_output: Json = False,
+    override: Override = None,
+    quiet: Quiet = False,
+) -> None:
+    """Show what a name is defined as: text, callers, callees; for a path, its outline."""
+    from clean_room_agent.commands import symbol as command
+
+    request = command.SymbolRequest(name, definitions, max_lines)
+    command.symbol(open_invocation(repo, json_output, override, quiet), request)
 
 
 @app.command(

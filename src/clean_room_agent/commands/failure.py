@@ -31,32 +31,40 @@ def note_resumable(run_id: str) -> None:
 def report_error(error: CraError, *, as_json: bool) -> int:
     """Tell an expected failure; the JSON form is `{error: {code, message, where, hint}}`."""
     if as_json:
-        Output(as_json=True, quiet=True).document(
-            {
-                "error": {
-                    "code": error.code,
-                    "message": _shown(error.message),
-                    "where": _shown(error.where),
-                    "hint": _shown(error.hint),
-                }
-            }
-        )
+        Output(as_json=True, quiet=True).document(error_document(error))
     end_live_line()
+    sys.stderr.write(error_text(error) + "\n")
+    if os.environ.get("CRA_DEBUG"):
+        print_traceback(error, None)
+    return error.exit_code
+
+
+def error_document(error: CraError) -> dict[str, object]:
+    """Return an expected failure as JSON content, without secrets."""
+    return {
+        "error": {
+            "code": error.code,
+            "message": shown(error.message),
+            "where": shown(error.where),
+            "hint": shown(error.hint),
+        }
+    }
+
+
+def error_text(error: CraError) -> str:
+    """Return what, where and next of an expected failure, as a terminal may have it."""
     lines = [f"cra: {error.message}"]
     if error.where:
         lines.append(f"  where: {error.where}")
     if error.hint:
         first, *more = error.hint.splitlines()
         lines += [f"  next:  {first}", *(f"         {line}" for line in more)]
-    sys.stderr.write(clean(_shown("\n".join(lines))) + "\n")
-    if os.environ.get("CRA_DEBUG"):
-        _print_traceback(error, None)
-    return error.exit_code
+    return clean(shown("\n".join(lines)))
 
 
 def report_usage(error: Exception, *, as_json: bool) -> int:
     """Tell a wrong command line; exit code 2."""
-    message = _shown(getattr(error, "format_message", lambda: str(error))())
+    message = shown(getattr(error, "format_message", lambda: str(error))())
     if as_json:
         Output(as_json=True, quiet=True).document(
             {"error": {"code": "usage", "message": message, "where": "", "hint": "cra --help"}}
@@ -83,23 +91,23 @@ def report_bug(error: Exception, *, as_json: bool) -> int:
     """Tell an unexpected failure with its traceback: this is a defect of ours."""
     end_live_line()
     if as_json:
-        message = _shown(repr(error))
+        message = shown(repr(error))
         document = {"code": "bug", "message": message, "where": "", "hint": "report it"}
         Output(as_json=True, quiet=True).document({"error": document})
-    _print_traceback(error, -DEEPEST_FRAMES_SHOWN)
+    print_traceback(error)
     sys.stderr.write(
         "cra: this is a bug in cra; the log keeps what was done (`cra runs`, `cra trace last`)\n"
     )
     return BUG_EXIT_CODE
 
 
-def _print_traceback(error: Exception, limit: int | None) -> None:
-    """Print a traceback; a message inside it may quote a secret."""
-    sys.stderr.write(_shown("".join(traceback.format_exception(error, limit=limit))))
+def print_traceback(error: Exception, limit: int | None = -DEEPEST_FRAMES_SHOWN) -> None:
+    """Print a traceback on stderr; a message inside it may quote a secret."""
+    sys.stderr.write(shown("".join(traceback.format_exception(error, limit=limit))))
 
 
-def _shown(text: str) -> str:
-    """Return a text without secrets; the marks of a screen need to match nothing in the log."""
+def shown(text: str) -> str:
+    """Return a text of an error without secrets; the marks of a screen need to match nothing in the log."""
     from clean_room_agent.redaction import Redactor  # help and version load no rules
 
     return Redactor(os.urandom(16)).text(text)

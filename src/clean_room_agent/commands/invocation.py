@@ -47,8 +47,9 @@ class Repeats:
 class Invocation:
     """The options that all verbs share.
 
-    The last three are set where a logged run is run again: where answers come from instead of the
-    configured server, the counters of that run, and which run it is.
+    Three are set where a logged run is run again: where answers come from instead of the
+    configured server, the counters of that run, and which run it is. The last two are set where
+    another program asks: who it is, for the log, and where what is printed goes.
     """
 
     directory: Path
@@ -58,10 +59,12 @@ class Invocation:
     transport_override: Callable[[Router], Transport] | None = None
     counters_override: CountOverride | None = None
     repeats: Repeats | None = None
+    asked_by: str = ""
+    output_override: Output | None = None
 
     @cached_property
     def output(self) -> Output:
-        return Output(as_json=self.json, quiet=self.quiet)
+        return self.output_override or Output(as_json=self.json, quiet=self.quiet)
 
     @cached_property
     def repository(self) -> Repository:
@@ -137,6 +140,8 @@ def recorded_run(invocation: Invocation, verb: str, arguments: Sequence[str]) ->
         raw.append_run(Run(run_id, verb, tuple(arguments), config, __version__, os.getpid()))
         if repeats is not None:
             raw.append_event(Event(run_id, f"run.{repeats.verb}s", {"run_id": repeats.run_id}))
+        if invocation.asked_by:
+            raw.append_event(Event(run_id, "run.asked", {"by": invocation.asked_by}))
         recover_sessions(invocation.root, raw)
         run = OpenRun(raw, run_id)
         try:

@@ -17,7 +17,7 @@ from clean_room_agent.records.log import LoggedRun
 OTHER_COLUMNS_WIDTH = 76
 MIN_SUBJECT_WIDTH = 20
 VERBS = (
-    *("index", "enrich", "search", "context", "ask", "chat", "plan", "solve", "replay"),
+    *("index", "enrich", "search", "symbol", "context", "ask", "chat", "plan", "solve", "replay"),
     *("apply", "undo", "gc"),
 )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from clean_room_agent.commands.code_lines import ALL_LINES, first_lines, print_lines
 from clean_room_agent.commands.index import refresh_index
 from clean_room_agent.commands.invocation import Invocation, recorded_run
 from clean_room_agent.commands.reasons import reasons_of
@@ -30,6 +31,7 @@ class SearchRequest:
     top_k: int
     filters: tuple[str, ...]
     show_text: bool
+    max_lines: int = ALL_LINES
 
 
 def search(invocation: Invocation, request: SearchRequest) -> None:
@@ -59,9 +61,13 @@ def search(invocation: Invocation, request: SearchRequest) -> None:
             meaning=open_meaning(reader, invocation.root, invocation.settings.config.embed),
         )
         run.summary = {"chunks": [hit.chunk_id for hit in hits]}
-    _print(invocation, hits, show_text=request.show_text)
+    _print(invocation, hits, request)
     invocation.output.document(
-        {"run_id": run.run_id, "query": request.query, "hits": [_document(hit) for hit in hits]}
+        {
+            "run_id": run.run_id,
+            "query": request.query,
+            "hits": [_document(hit, request.max_lines) for hit in hits],
+        }
     )
 
 
@@ -79,21 +85,21 @@ def read_filters(words: tuple[str, ...]) -> SearchFilter:
     return SearchFilter(given.get("path", ""), given.get("language", ""), tests == "yes")
 
 
-def _print(invocation: Invocation, hits: list[SearchHit], *, show_text: bool) -> None:
+def _print(invocation: Invocation, hits: list[SearchHit], request: SearchRequest) -> None:
     output = invocation.output
     for hit in hits:
         name = f" {hit.symbol}" if hit.symbol else ""
         place = f"{one_line(hit.path)}:{hit.start_line}-{hit.end_line}"
         output.line(f"{hit.score:7.2f}  {place}{name}")
         output.line(f"         {reasons_of(hit.candidate)}")
-        if show_text:
-            for line in hit.text.decode("utf-8", "surrogateescape").splitlines():
-                output.line(f"    | {line}")
+        if request.show_text:
+            print_lines(output, hit.text, hit.start_line, request.max_lines)
     if not hits:
         output.line("nothing in the index answers; see cra why PATH, cra index")
 
 
-def _document(hit: SearchHit) -> dict[str, object]:
+def _document(hit: SearchHit, max_lines: int) -> dict[str, object]:
+    text, cut = first_lines(hit.text, max_lines)
     return {
         "path": hit.path,
         "symbol": hit.symbol,
@@ -101,6 +107,7 @@ def _document(hit: SearchHit) -> dict[str, object]:
         "end_line": hit.end_line,
         "chunk_id": hit.chunk_id,
         "score": round(hit.score, 6),
-        "text": hit.text.decode("utf-8", "surrogateescape"),
+        "text": text,
+        "lines_not_shown": cut,
         "signals": {s.name: round(s.contribution, 6) for s in hit.candidate.signals},
     }

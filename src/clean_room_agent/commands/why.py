@@ -64,7 +64,7 @@ def why(invocation: Invocation, subject: str, task_word: str) -> None:
 
 def _read(invocation: Invocation, reader: RawReader, subject: str, task_word: str) -> Found:
     path, _, symbol = subject.partition("::")
-    path = _normal(invocation, path) if path else ""
+    path = normal_path(invocation, path) if path else ""
     task_id = find_task(reader, task_word).task.task_id
     package_id = reader.read_package(task_id).package_id
     every = reader.read_decisions(task_id, package_id=package_id)
@@ -124,7 +124,7 @@ def _asked_of(asked: Sequence[AskingCall], decision: Decision) -> list[LoggedReq
     ]
 
 
-def _normal(invocation: Invocation, path: str) -> str:
+def normal_path(invocation: Invocation, path: str) -> str:
     """Return a path typed from the current directory, or already relative to the root."""
     root = invocation.root
     typed = os.path.normpath(Path.cwd() / path)
