@@ -20,6 +20,7 @@ VERBS = [
         "models",
         "enrich",
         "search",
+        "symbol",
         "context",
         "ask",
         "chat",
@@ -27,7 +28,7 @@ VERBS = [
         "solve",
         "resume",
     ),
-    *("apply", "undo", "runs", "trace", "why", "replay", "verify", "doctor", "gc", "help"),
+    *("apply", "undo", "runs", "trace", "why", "replay", "verify", "mcp", "doctor", "gc", "help"),
 ]
 
 
@@ -78,13 +79,13 @@ def test_every_verb_has_help_with_examples_and_stands_in_the_planning_documents(
     assert f"`cra {verb}" in (ROOT / "planning" / "cli-and-config.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["solve", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["mcp", "--help"]])
 def test_help_loads_no_room_and_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom clean_room_agent import cli\n"
         f"sys.argv = ['cra', *{arguments!r}]\n"
         "try:\n    cli.main()\nexcept SystemExit:\n    pass\n"
-        "heavy = {'sqlite3', 'tree_sitter', 'torch', 'clean_room_agent.repo', "
+        "heavy = {'sqlite3', 'tree_sitter', 'torch', 'mcp', 'pydantic', 'clean_room_agent.repo', "
         "'clean_room_agent.store', 'clean_room_agent.sandbox'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from clean_room_agent import __version__
-from clean_room_agent.cli import again, answers, plans, record, room, work
+from clean_room_agent.cli import again, agents, answers, plans, record, room, work
 from clean_room_agent.cli.options import HERE, Json, Repo, Root, app
 from clean_room_agent.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, CraError
 from clean_room_agent.network import guard_network
@@ -23,23 +23,11 @@ from clean_room_agent.network import guard_network
 # typer carries its own click and exports only leaves of that tree of errors.
 _ClickError: type[Exception] = typer.BadParameter.__mro__[2]
 # Importing a module registers its verbs; help lists them in the order of a user's day.
-MODULES = (room, answers, plans, work, again, record)
+MODULES = (room, answers, plans, work, again, record, agents)
 _ORDER = (
     *("init", "index", "models", "enrich", "search", "symbol", "context", "ask", "chat", "plan"),
-    *(
-        "solve",
-        "resume",
-        "apply",
-        "undo",
-        "runs",
-        "trace",
-        "why",
-        "replay",
-        "verify",
-        "doctor",
-        "gc",
-    ),
-    *("config", "help"),
+    *("solve", "resume", "apply", "undo", "runs", "trace", "why", "replay", "verify", "mcp"),
+    *("doctor", "gc", "config", "help"),
 )
 app.registered_commands.sort(
     key=lambda verb: _ORDER.index(verb.name or getattr(verb.callback, "__name__", ""))

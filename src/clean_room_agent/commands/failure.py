@@ -107,7 +107,7 @@ def print_traceback(error: Exception, limit: int | None = -DEEPEST_FRAMES_SHOWN)
 
 
 def shown(text: str) -> str:
-    """Return a text of an error without secrets; the marks of a screen need to match nothing in the log."""
+    """Return a text without secrets; the marks of a screen need to match nothing in the log."""
     from clean_room_agent.redaction import Redactor  # help and version load no rules
 
     return Redactor(os.urandom(16)).text(text)

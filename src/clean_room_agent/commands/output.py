@@ -69,7 +69,11 @@ class Output:
         """Print one line of the result for a person."""
         if not self.as_json:
             self.end_progress()
-            _write(sys.stdout, clean(text) + "\n")
+            self._say(clean(text) + "\n")
+
+    def _say(self, text: str) -> None:
+        """Let a text out; all that is no exact bytes and no document passes here."""
+        _write(sys.stdout, text)
 
     def raw(self, data: bytes) -> None:
         """Print exact bytes (a patch, a prompt) when stdout is no terminal; else cleaned text."""
@@ -87,7 +91,7 @@ class Output:
         if not self.as_json:
             self.end_progress()
             text = clean(text)
-            _write(sys.stdout, (f"\x1b[1m{text}\x1b[0m" if self._colour else text) + "\n")
+            self._say((f"\x1b[1m{text}\x1b[0m" if self._colour else text) + "\n")
 
     def diff(self, patch: str) -> None:
         """Print a unified diff, coloured where colour is on."""
@@ -96,7 +100,7 @@ class Output:
             text = "  " + clean(text)
             if not self.as_json:
                 styled = f"\x1b[{colour}m{text}\x1b[0m" if self._colour and colour else text
-                _write(sys.stdout, styled + "\n")
+                self._say(styled + "\n")
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Print aligned columns; numbers to the right."""
@@ -110,13 +114,13 @@ class Output:
                 text.rjust(width) if _is_number(text) else text.ljust(width)
                 for text, width in zip(row, widths, strict=True)
             ]
-            _write(sys.stdout, "  ".join(parts).rstrip() + "\n")
+            self._say("  ".join(parts).rstrip() + "\n")
 
     def document(self, content: Mapping[str, object]) -> None:
         """Print the one JSON document of this verb (JSON mode only)."""
         if self.as_json:
             text = json.dumps({"schema_version": SCHEMA_VERSION, **content}, sort_keys=False)
-            _write(sys.stdout, text + "\n")
+            self._say(text + "\n")
 
     def note(self, text: str) -> None:
         """Print a note on stderr."""

@@ -1,0 +1,1 @@
+"""The clean room for other programs: read-only tools over the Model Context Protocol."""
