@@ -138,13 +138,14 @@ def recorded_run(invocation: Invocation, verb: str, arguments: Sequence[str]) ->
     run_id = RunId(new_id("r"))
     with RawLog(invocation.root, wait_seconds=waits) as raw:
         raw.append_run(Run(run_id, verb, tuple(arguments), config, __version__, os.getpid()))
-        if repeats is not None:
-            raw.append_event(Event(run_id, f"run.{repeats.verb}s", {"run_id": repeats.run_id}))
-        if invocation.asked_by:
-            raw.append_event(Event(run_id, "run.asked", {"by": invocation.asked_by}))
-        recover_sessions(invocation.root, raw)
         run = OpenRun(raw, run_id)
         try:
+            # From here on the log says how the run ended, also where a signal comes early.
+            if repeats is not None:
+                raw.append_event(Event(run_id, f"run.{repeats.verb}s", {"run_id": repeats.run_id}))
+            if invocation.asked_by:
+                raw.append_event(Event(run_id, "run.asked", {"by": invocation.asked_by}))
+            recover_sessions(invocation.root, raw)
             yield run
         except BaseException as error:
             status, code = _ending(error)
