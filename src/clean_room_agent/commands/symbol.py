@@ -16,7 +16,15 @@ from clean_room_agent.commands.why import normal_path
 from clean_room_agent.errors import UsageError
 from clean_room_agent.records.code import BlobId
 from clean_room_agent.records.spelling import counted, one_line
-from clean_room_agent.retrieval.lookup import Definition, Found, Limits, Place, Relations, look_up
+from clean_room_agent.retrieval.lookup import (
+    Definition,
+    Found,
+    Limits,
+    Place,
+    Relations,
+    look_up,
+    near_names,
+)
 from clean_room_agent.store.curated_reader import CuratedReader
 
 PLACES_SHOWN = 10
@@ -61,13 +69,17 @@ def symbol(invocation: Invocation, request: SymbolRequest) -> None:
             limits=Limits(request.definitions, PLACES_SHOWN),
         )
         if not found.definitions and not found.outline:
-            raise UsageError(
-                f"nothing in the index is called {request.name!r}",
-                hint=f'cra search "{one_line(request.name)}" finds what is close to it',
-            )
+            raise _unknown(request.name, reader)
         run.summary = {"chunks": [d.chunk_id for d in found.definitions if not d.withheld]}
     _print(invocation.output, found, request)
     invocation.output.document({"run_id": run.run_id, **_document(found, request)})
+
+
+def _unknown(name: str, reader: CuratedReader) -> UsageError:
+    near = near_names(name, reader)
+    spelled = f"spelled much like it: {', '.join(near)}; " if near else ""
+    hint = f'{spelled}cra search "{one_line(name)}" looks everywhere'
+    return UsageError(f"nothing in the index is called {name!r}", hint=hint)
 
 
 def _subject(invocation: Invocation, name: str) -> str:
@@ -93,15 +105,19 @@ def _print(output: Output, found: Found, request: SymbolRequest) -> None:
             _print_members(output, definition, request.max_lines)
     if found.others:
         output.line("the same name also stands here:")
-    for place in (*found.others, *found.outline):
+    for place in found.others:
         output.line(f"  {_where(place)} {place.kind} {place.name}")
+    if found.outline:
+        output.heading(one_line(found.outline[0].path))
+    for place in found.outline:
+        output.line(f"  {place.start_line}-{place.end_line} {place.kind} {place.name}")
 
 
 def _print_relations(output: Output, words: str, relations: Relations) -> None:
     if not relations.total and not relations.guessed:
         return
     least = "at least " if relations.is_least else ""
-    guessed = f" ({relations.guessed:,} more share only the name)" if relations.guessed else ""
+    guessed = f"; by its name alone also {relations.guessed:,}" if relations.guessed else ""
     output.line(f"  {words} {least}{relations.total:,}{guessed}" + ":" * bool(relations.places))
     for place in relations.places:
         output.line(f"    {_where(place)} {place.name or 'at module level'}")

@@ -2,7 +2,7 @@
 
 Takes: a name (`share`, `Ledger.add`, `pkg.money.share`, `src/money.py::share`) or an indexed path,
 the index, sources. Gives: `Found`: definitions with proven bytes, or the outline of a file.
-Does not know: tasks or ranking; the order is that of the index, tests last.
+Does not know: tasks or ranking; files that most others import come first, tests last.
 
 A definition in which a secret or a control token stands keeps its place and loses its text, with
 the reason. A name that nothing bears whole is answered with what shares its last part, said so.
@@ -10,6 +10,7 @@ the reason. A name that nothing bears whole is answered with what shares its las
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -88,7 +89,7 @@ def look_up(
     subject: str, *, reader: CuratedReader, read_source: ReadSource, limits: Limits
 ) -> Found:
     """Return what `subject` names in the index; nothing found is no error."""
-    desk = _Desk(reader, Sources(read_source), limits, {}, {})
+    desk = _Desk(reader, Sources(read_source), limits, reader.count_importers(), {}, {})
     file = reader.read_file(subject)
     if file is not None:
         return Found((), (), desk.outline(file), True)
@@ -101,6 +102,13 @@ def look_up(
         (),
         is_exact,
     )
+
+
+def near_names(subject: str, reader: CuratedReader) -> list[str]:
+    """Names of the index that are spelled much like the last part of `subject`."""
+    last = subject.replace("::", ".").rpartition(".")[2]
+    names = {name for _, name in reader.read_names(f.blob_pk for f in reader.read_all_files())}
+    return difflib.get_close_matches(last, sorted(names), n=3, cutoff=0.75)
 
 
 def whole_lines(data: bytes, span: Span) -> Span:
@@ -144,6 +152,7 @@ class _Desk:
     reader: CuratedReader
     sources: Sources
     limits: Limits
+    importers: dict[int, int]
     files: dict[int, FileRow]
     symbols: dict[int, dict[int, SymbolRow]]
 
@@ -158,11 +167,12 @@ class _Desk:
             self.symbols[file_pk] = {row.ordinal: row for row in rows}
         return self.symbols[file_pk]
 
-    def order(self, row: SymbolRow) -> tuple[bool, bool, bytes, int]:
-        """Code before tests, things to call before variables, then as in the index."""
+    def order(self, row: SymbolRow) -> tuple[bool, bool, int, bytes, int]:
+        """Code before tests, things to call before variables, the most imported file first."""
         file = self.file(row.file_pk)
         plain = row.symbol.kind in _PLAIN_KINDS
-        return file.is_test, plain, os.fsencode(file.path), row.ordinal
+        known = self.importers.get(row.file_pk, 0)
+        return file.is_test, plain, -known, os.fsencode(file.path), row.ordinal
 
     def place(self, row: SymbolRow) -> Place:
         symbol = row.symbol

@@ -66,8 +66,7 @@ def answer(asked: Asked, start: Invocation, tell: Callable[[str], None]) -> Answ
                 hint="the server's stderr has the traceback; please report it",
             )
         )
-    next_step = asked.tool.next_step.format_map(output.content)
-    return Answer(output.text, next_step, output.content)
+    return Answer(output.text, asked.tool.next_after(output.content), output.content)
 
 
 def _read(asked: Asked) -> Arguments:

@@ -17,6 +17,10 @@ from clean_room_agent.commands.invocation import Invocation
 from clean_room_agent.commands.pasting import PasteForm
 
 DEFAULT_CONTEXT_TOKENS = 12_000  # what most agents take from one call without cutting it
+NEXT_OF_NOTHING = (
+    "Next: other words, a name or a path; `context` with the whole task; `why` with a path says"
+    " whether a file is indexed."
+)
 INSTRUCTIONS = (
     "The indexed code of one repository. For a task or an issue, call `context` first: it returns"
     " the pieces of code that matter, whole, with path and lines. Then `symbol` for one definition"
@@ -134,14 +138,22 @@ class IndexArguments(Arguments):
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One tool as it is listed. `returned` names the fields of its structured answer."""
+    """One tool as it is listed. `returned` names the fields of its structured answer.
+
+    `next_step` is told after an answer whose field `answers` holds something.
+    """
 
     name: str
     title: str
     description: str
     arguments: type[Arguments]
     returned: Mapping[str, str]
-    next_step: str
+    next_step: str = ""
+    answers: str = "schema_version"
+
+    def next_after(self, content: Mapping[str, object]) -> str:
+        """Say what to call after this answer."""
+        return self.next_step.format_map(content) if content.get(self.answers) else NEXT_OF_NOTHING
 
     @property
     def input_schema(self) -> dict[str, object]:
@@ -175,6 +187,7 @@ TOOLS = (
         },
         "task {task_id}. Next: `symbol` with a name shown above for its whole text, callers and"
         ' callees; `why` with a path and task "{task_id}" for why it is or is not here.',
+        answers="files",
     ),
     Tool(
         "search",
@@ -184,6 +197,7 @@ TOOLS = (
         SearchArguments,
         {"run_id": "string", "query": "string", "hits": "array"},
         "Next: `symbol` with `path::name` of a hit for its whole text, callers and callees.",
+        answers="hits",
     ),
     Tool(
         "symbol",
@@ -207,7 +221,6 @@ TOOLS = (
             **{"task_id": "string", "path": "string", "symbol": "string", "shown": "boolean"},
             **{"reason": "string", "fragments": "array", "decisions": "array"},
         },
-        "",
     ),
     Tool(
         "index_status",
@@ -220,6 +233,5 @@ TOOLS = (
             **{"references": "integer", "edges": "integer", "commits": "integer"},
             "skipped": "array",
         },
-        "",
     ),
 )
