@@ -13,6 +13,7 @@ from __future__ import annotations
 import queue
 import signal
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from types import FrameType
@@ -22,6 +23,8 @@ from clean_room_agent.serve.answering import Answer
 
 MAX_WAITING = 64
 CANCEL_SIGNAL = signal.SIGUSR1
+INSIST_SECONDS = 0.02
+LOOK_UP_SECONDS = 1.0
 
 
 class Cancelled(KeyboardInterrupt):
@@ -59,9 +62,15 @@ class Desk:
         job.is_cancelled = True
         job.future.cancel()
         if self._running is job:
-            ident = threading.main_thread().ident
-            assert ident is not None, "the main thread has started"
+            threading.Thread(target=self._insist, args=(job,), name="cancel", daemon=True).start()
+
+    def _insist(self, job: Job) -> None:
+        """Signal until it is seen: one that comes just before a blocking call is not."""
+        ident = threading.main_thread().ident
+        assert ident is not None, "the main thread has started"
+        while self._running is job and job.is_cancelled:
             signal.pthread_kill(ident, CANCEL_SIGNAL)
+            time.sleep(INSIST_SECONDS)
 
     def close(self) -> None:
         """Let `work` return: nobody is there to answer any more."""
@@ -72,12 +81,21 @@ class Desk:
 
     def work(self) -> None:
         """Work on calls until the desk is closed."""
-        before = signal.signal(CANCEL_SIGNAL, self._interrupt)
+        signal.signal(CANCEL_SIGNAL, self._interrupt)
         try:
-            while (job := self._jobs.get()) is not None:
+            while (job := self._next()) is not None:
                 self._finish(job)
         finally:
-            signal.signal(CANCEL_SIGNAL, before)
+            # Not as before: one that is on its way would end the process.
+            signal.signal(CANCEL_SIGNAL, signal.SIG_IGN)
+
+    def _next(self) -> Job | None:
+        """Wait for a call, and look up now and then: a signal may come just before the wait."""
+        while True:
+            try:
+                return self._jobs.get(timeout=LOOK_UP_SECONDS)
+            except queue.Empty:
+                continue
 
     def _finish(self, job: Job) -> None:
         if not job.future.set_running_or_notify_cancel():

@@ -123,7 +123,7 @@ class _Told:
         self._wanted = bool(context.meta and "progress_token" in context.meta)
 
     def tell(self, message: str) -> None:
-        if self._wanted:
+        if self._wanted and not self._loop.is_closed():
             report = self._report(len(self._pending) + 1, message)
             self._pending.append(asyncio.run_coroutine_threadsafe(report, self._loop))
 
