@@ -142,7 +142,8 @@ def test_two_servers_work_on_one_repository(journey: Journey) -> None:
             for server in (one, other)
         ]
         for server, number in numbers:
-            assert not server.answer_to(number)[0]["result"]["isError"]
+            result = server.answer_to(number)[0]["result"]
+            assert not result["isError"], result["content"]
         assert one.leave() == other.leave() == 0
     assert len(journey.ok("runs", "--verb", "context")["runs"]) == 4
     assert journey.cra("verify").code == 0

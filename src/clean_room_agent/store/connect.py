@@ -14,6 +14,7 @@ import errno
 import os
 import sqlite3
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -49,6 +50,8 @@ BUSY_SECONDS = 30.0
 _UNBORN = "*.birth-*"
 SIDECARS = ("-wal", "-shm", "-journal")
 _HEADER_BYTES = 100
+_header_fds: dict[tuple[int, int], int] = {}
+_header_lock = threading.Lock()
 _MAGIC = b"SQLite format 3\x00"
 _SYNCHRONOUS = {
     Role.RAW: "FULL",
@@ -186,6 +189,25 @@ def store_errors(path: Path) -> Iterator[None]:
         raise _disk_error(error, path) from error
 
 
+def _read_header(path: Path, role: Role) -> bytes:
+    """Read the first bytes of a database without taking SQLite's locks from it.
+
+    Closing any descriptor of a file drops all locks that this process holds on it, also those of an
+    open connection; another process then takes itself for the last one and removes the write-ahead
+    log under us. So the descriptor of a store that several processes share is kept.
+    """
+    if role is Role.SESSION:
+        with path.open("rb") as file:
+            return file.read(_HEADER_BYTES)
+    with _header_lock:
+        status = path.stat()
+        identity = (status.st_dev, status.st_ino)
+        fd = _header_fds.get(identity)
+        if fd is None:
+            fd = _header_fds[identity] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return os.pread(fd, _HEADER_BYTES, 0)
+
+
 def check_file(path: Path, role: Role) -> None:
     """Refuse what cannot be a database of ours before SQLite reads it.
 
@@ -195,8 +217,7 @@ def check_file(path: Path, role: Role) -> None:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode):
             raise StoreError("not a regular file (links are not followed)", where=str(path))
-        with path.open("rb") as file:
-            header = file.read(_HEADER_BYTES)
+        header = _read_header(path, role)
     hint = migrations.rebuild_hint(role)
     if not header:
         raise StoreError(f"the {role} database is an empty file", where=str(path), hint=hint)
