@@ -17,10 +17,10 @@ from clean_room_agent.pipeline.embedding import open_meaning
 from clean_room_agent.pipeline.judges import Judges
 from clean_room_agent.pipeline.room import TaskRoom
 from clean_room_agent.pipeline.stages import reader_of
-from clean_room_agent.prompts.tokens import UpperBoundCounter
+from clean_room_agent.prompts.tokens import TokenCounter, UpperBoundCounter
 from clean_room_agent.records.code import BlobId
 from clean_room_agent.records.context import ContextPackage, FragmentKind
-from clean_room_agent.records.task import Task
+from clean_room_agent.records.task import Mode, Task
 from clean_room_agent.retrieval import render, retrieve
 from clean_room_agent.retrieval.judge import RankedJudge
 from clean_room_agent.retrieval.leads import Leads
