@@ -38,6 +38,7 @@ class Job:
         self.work = work
         self.future: Future[Answer] = Future()
         self.is_cancelled = False
+        self.is_interrupted = False
 
 
 class Desk:
@@ -59,6 +60,8 @@ class Desk:
 
     def cancel(self, job: Job) -> None:
         """End a call: at once if it is worked on, before it begins if it waits."""
+        if job.is_cancelled:
+            return
         job.is_cancelled = True
         job.future.cancel()
         if self._running is job:
@@ -68,7 +71,7 @@ class Desk:
         """Signal until it is seen: one that comes just before a blocking call is not."""
         ident = threading.main_thread().ident
         assert ident is not None, "the main thread has started"
-        while self._running is job and job.is_cancelled:
+        while self._running is job and not job.is_interrupted:
             signal.pthread_kill(ident, CANCEL_SIGNAL)
             time.sleep(INSIST_SECONDS)
 
@@ -114,7 +117,8 @@ class Desk:
                 job.future.set_exception(CraError("the call was cancelled"))
 
     def _interrupt(self, _signal: int, _frame: FrameType | None) -> None:
-        if self._running is not None and self._running.is_cancelled:
+        job = self._running
+        if job is not None and job.is_cancelled and not job.is_interrupted:
             # Once: a second one would hit the unwinding of the first.
-            self._running.is_cancelled = False
+            job.is_interrupted = True
             raise Cancelled
