@@ -13,8 +13,8 @@ import threading
 from importlib import metadata
 
 from clean_room_agent.commands.invocation import Invocation
+from clean_room_agent.config.extras import install_hint
 from clean_room_agent.errors import ConfigError, UsageError
-from clean_room_agent.llm.transports import install_hint
 from clean_room_agent.serve.answering import answer
 from clean_room_agent.serve.desk import Desk
 from clean_room_agent.serve.wire import Wire
