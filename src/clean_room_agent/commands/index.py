@@ -33,7 +33,11 @@ def refresh_index(invocation: Invocation, *, full: bool = False) -> IndexReport:
         invocation.output.progress(phase, done, total)
 
     report = index_repository(
-        invocation.repository, repo_path=invocation.root, full=full, progress=progress
+        invocation.repository,
+        repo_path=invocation.root,
+        full=full,
+        progress=progress,
+        kept_blobs=invocation.settings.config.index.kept_blobs,
     )
     invocation.output.end_progress()
     return report
