@@ -11,7 +11,7 @@ secondary indexes are made after the rows, inside the same transaction.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -37,9 +37,10 @@ _INSERT_TEXT = "INSERT INTO blob_text VALUES (?,?,?,?)"
 _INSERT_SEARCH = "INSERT INTO blob_search (rowid, names, prose, identifiers) VALUES (?,?,?,?)"
 _INSERT_EDGE = "INSERT INTO edges VALUES (?,?,?,?,?,?,?)"
 
+EDGE_INDEXES = ("edges_source", "edges_target")
 _BLOB_INDEXES = (
     "symbols_blob", "symbols_name", "symbol_references_blob", "symbol_references_name",
-    "imports_blob", "edges_source", "edges_target",
+    "imports_blob", *EDGE_INDEXES,
 )  # fmt: skip
 _HISTORY_INDEXES = ("commit_files_commit", "commit_files_path", "cochange_b")
 
@@ -73,6 +74,8 @@ class CuratedWriter:
             f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
         ):
             self.connection.execute(f"PRAGMA {pragma}")
+
+        self._aside: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -113,15 +116,17 @@ class CuratedWriter:
     def bulk_load(self, *, blobs: bool, history: bool) -> Iterator[None]:
         """Set the secondary indexes aside for the body and make them again after it."""
         names = (*(_BLOB_INDEXES if blobs else ()), *(_HISTORY_INDEXES if history else ()))
-        statements = [
-            self.connection.execute("SELECT sql FROM sqlite_master WHERE name = ?", (n,)).fetchone()
-            for n in names
-        ]
         for name in names:
+            query = "SELECT sql FROM sqlite_master WHERE name = ?"
+            self._aside[name] = self.connection.execute(query, (name,)).fetchone()[0]
             self.connection.execute(f"DROP INDEX {name}")
         yield
-        for (statement,) in statements:
-            self.connection.execute(statement)
+        self.make_indexes()
+
+    def make_indexes(self, *, but: Collection[str] = ()) -> None:
+        """Make again what `bulk_load` set aside, once no row is added to its table any more."""
+        for name in [name for name in self._aside if name not in but]:
+            self.connection.execute(self._aside.pop(name))
 
     # blobs ----------------------------------------------------------------------------------
 
