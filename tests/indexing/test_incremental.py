@@ -12,6 +12,7 @@ import pytest
 from clean_room_agent.indexing import index_repository
 from clean_room_agent.repo.git import open_repository
 from clean_room_agent.store.curated_reader import CuratedReader, TextTable
+from clean_room_agent.store.kept import count_kept, drop_kept
 from tests.indexing.support import dump, index, rows
 from tests.support.git import GitRepo
 
@@ -301,6 +302,23 @@ def test_no_more_contents_are_kept_than_the_bound_says(
     repo.git("switch", "side")
     assert index(repo.root).parsed_blobs == parsed
     _assert_equals_fresh(repo)
+
+
+def test_what_is_kept_for_other_branches_can_be_dropped(repo: GitRepo) -> None:
+    assert count_kept(repo_path=repo.root) == 0  # and no database is made to say so
+    assert not (repo.root / ".clean_room" / "curated.sqlite").exists()
+    _two_branches(repo)
+    repo.git("switch", "side")
+    index(repo.root)
+    repo.git("switch", "main")
+    index(repo.root)
+    assert count_kept(repo_path=repo.root) == 2
+    before = dump(repo.root)
+    drop_kept(repo_path=repo.root)
+    assert count_kept(repo_path=repo.root) == 0
+    assert dump(repo.root) == before
+    repo.git("switch", "side")
+    assert index(repo.root).parsed_blobs == 2
 
 
 def test_a_branch_that_git_forgot_is_dropped_with_all_its_commits(repo: GitRepo) -> None:
