@@ -37,7 +37,8 @@ _DUMPS = {
     " JOIN history_paths a ON a.path_pk = path_a JOIN history_paths b ON b.path_pk = path_b",
     "state": "SELECT key, value FROM meta WHERE key <> 'scan_started_ns'",
     "generated": "SELECT f.path, g.rule FROM generated_blobs g JOIN files f USING (blob_pk)",
-    "generated_count": "SELECT count(*) FROM generated_blobs",
+    "generated_count": "SELECT count(*) FROM generated_blobs"
+    " WHERE blob_pk NOT IN (SELECT blob_pk FROM kept_blobs)",
     "attributes": "SELECT path, words FROM file_attributes",
     "found": "SELECT f.path FROM blob_search s JOIN files f ON f.blob_pk = s.rowid"
     " WHERE blob_search MATCH 'alpha'",
