@@ -1,6 +1,6 @@
 """Measure `cra index` against a bare tree-sitter parse of the same bytes, side by side.
 
-    python benchmarks/index.py --repo PATH [--rounds N] [--json]
+    python benchmarks/index.py --repo PATH [--rounds N] [--growth] [--switch N] [--json]
 
 Takes: a git checkout (it is cloned aside; yours is not touched). Prints medians and their ratio to
 the targets. Each round measures the bare parse and the index one after the other, so that a busy
@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -20,20 +22,12 @@ import threading
 import time
 from pathlib import Path
 
+from grown import grow
+
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 TARGET_FULL_RATIO = 1.5
 TARGET_UNCHANGED_S, TARGET_ONE_FILE_S, TARGET_PEAK_MIB = 0.3, 0.5, 400
 TARGET_FLAT_RATIO = 2.0
-
-# Runs the index without the command line, for a checkout that has none.
-DIRECT = """
-import sys
-from pathlib import Path
-from clean_room_agent.repo.git import open_repository
-from clean_room_agent.indexing import index_repository
-root = Path.cwd()
-index_repository(open_repository(root), repo_path=root, full="--full" in sys.argv)
-"""
 
 BARE = """
 import importlib, os, sys, time
@@ -86,24 +80,36 @@ def bare_parse(root: Path) -> tuple[float, int, int]:
 
 def run_index(root: Path, *, full: bool = False) -> tuple[float, float]:
     """Index in a process of its own: wall seconds, and peak MiB of it and all its children."""
-    has_cli = (SOURCE / "clean_room_agent" / "__main__.py").exists()
-    start = ["-m", "clean_room_agent", "index"] if has_cli else ["-c", DIRECT]
-    if has_cli and not (root / ".clean_room" / "config.toml").exists():
+    seconds, _, peak, _ = _run(root, ["--full"] if full else [])
+    return seconds, peak
+
+
+def run_measured(root: Path, *, full: bool = False) -> tuple[float, float, float]:
+    """Index in a process of its own: wall seconds, CPU seconds of all processes, peak MiB."""
+    return _run(root, ["--full"] if full else [])[:3]
+
+
+def _run(root: Path, arguments: list[str]) -> tuple[float, float, float, bytes]:
+    start = [sys.executable, "-m", "clean_room_agent"]
+    if not (root / ".clean_room" / "config.toml").exists():
         subprocess.run(
-            [sys.executable, "-m", "clean_room_agent", "init", "--offline"],
+            [*start, "init", "--offline"],
             cwd=root, env=_environment(), check=True, capture_output=True,
         )  # fmt: skip
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
     with subprocess.Popen(
-        [sys.executable, *start, *(["--full"] if full else [])],
-        cwd=root, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        [*start, "index", *arguments],
+        cwd=root, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         peak = _Peak(process.pid)
-        _, error = process.communicate()
+        printed, error = process.communicate()
         seconds = time.perf_counter() - started
     if process.returncode:
         raise SystemExit(error.decode("utf-8", "replace"))
-    return seconds, peak.stop()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return seconds, cpu, peak.stop(), printed
 
 
 class _Peak(threading.Thread):
@@ -178,39 +184,56 @@ def measure_repository(source: Path, rounds: int, work: Path) -> dict[str, float
     }
 
 
-def make_tree(root: Path, modules: int) -> None:
-    """Write a package of modules that import and call each other, and commit it."""
-    (root / "pkg").mkdir(parents=True)
-    _git("init", "--quiet", cwd=root)
-    for n in range(modules):
-        lines = [
-            f"from pkg.m{(n * 7 + k) % modules} import Class{(n * 7 + k) % modules}" for k in (1, 2)
-        ]
-        lines += [f"class Class{n}:", f'    """Holds the values of {n}."""']
-        for k in range(20):
-            lines += [
-                f"    def method_{n}_{k}(self, value):",
-                f"        return self.method_{n}_{k - 1}(value)",
-            ]
-        (root / "pkg" / f"m{n}.py").write_text("\n".join(lines) + "\n")
-    _git("add", "--all", cwd=root)
-    _git("commit", "--quiet", "-m", "generated", cwd=root)
-
-
-def measure_growth(rounds: int, work: Path) -> dict[str, dict[str, float]]:
-    """Full and one-file index of generated trees of 1, 4 and 16 times 250 modules."""
+def measure_growth(source: Path, work: Path) -> dict[str, dict[str, float]]:
+    """Full, unchanged and one-file index of 1, 4 and 16 varied copies of a repository."""
     growth = {}
     for scale in (1, 4, 16):
-        root = work / f"tree{scale}"
-        make_tree(root, 250 * scale)
-        full = statistics.median(run_index(root, full=True)[0] for _ in range(rounds))
-        one = []
-        for number in range(rounds):
-            with (root / "pkg" / "m7.py").open("a") as file:
-                file.write(f"\ndef added_{number}(): pass\n")
-            one.append(run_index(root)[0])
-        growth[f"{scale}x"] = {"full_s": full, "one_file_s": statistics.median(one)}
+        root = work / f"grown{scale}"
+        grow(source, scale, root)
+        full, full_cpu, peak = run_measured(root, full=True)
+        unchanged = run_measured(root)[0]
+        with _largest_source(root).open("a") as file:
+            file.write("\n\ndef benchmark_grown(value):\n    return value\n")
+        one, one_cpu, _ = run_measured(root)
+        growth[f"{scale}x"] = {
+            "full_s": full, "full_cpu_s": full_cpu, "peak_mib": peak, "unchanged_s": unchanged,
+            "one_file_s": one, "one_file_cpu_s": one_cpu,
+        }  # fmt: skip
+        shutil.rmtree(root)
     return growth
+
+
+def measure_switch(source: Path, commits: int, work: Path) -> list[dict[str, object]]:
+    """Index HEAD, a commit so many before it, HEAD, and that commit again, in one database."""
+    root = work / "switched"
+    _git("clone", "--quiet", str(source), str(root), cwd=work)
+    newest = _git("rev-parse", "HEAD", cwd=root).decode().strip()
+    rows: list[dict[str, object]] = []
+    for commit in (newest, f"{newest}~{commits}", newest, f"{newest}~{commits}"):
+        _git("checkout", "--quiet", "--detach", commit, cwd=root)
+        seconds, cpu, _, printed = _run(root, ["--json"])
+        report = json.loads(printed)
+        rows.append(
+            {
+                "at": "HEAD" if commit == newest else f"HEAD~{commits}",
+                "parsed": report["parsed_blobs"],
+                "reused": report["reused_blobs"],
+                "new_commits": report["new_commits"],
+                "wall_s": seconds,
+                "cpu_s": cpu,
+            }
+        )
+    return rows
+
+
+def _largest_source(root: Path) -> Path:
+    """The largest Python file below 100 kB at the paths of the first copy."""
+    listed = _git("ls-files", "-z", "*.py", cwd=root).split(b"\0")
+    sizes = {p: (root / os.fsdecode(p)).stat().st_size for p in listed if p}
+    fitting = [p for p, size in sizes.items() if size < 100_000]
+    if not fitting:
+        raise SystemExit("the growth of an index needs a repository with Python files")
+    return root / os.fsdecode(max(fitting, key=lambda p: (sizes[p], p)))
 
 
 def _print(facts: dict[str, float], growth: dict[str, dict[str, float]]) -> None:
@@ -230,14 +253,14 @@ def _print(facts: dict[str, float], growth: dict[str, dict[str, float]]) -> None
     line("one file changed", facts["one_file_s"], "s", TARGET_ONE_FILE_S)
     line("peak memory, children included", facts["peak_mib"], "MiB", TARGET_PEAK_MIB)
     for name, row in growth.items():
-        line(f"generated {name}: full", row["full_s"], "s", None)
-        line(f"generated {name}: one file", row["one_file_s"], "s", None)
+        for key, value in row.items():
+            line(f"{name}: {key}", value, "", None)
     if growth:
-        flat = growth["16x"]["one_file_s"] / growth["1x"]["one_file_s"]
-        line("one file, 16x / 1x", flat, "x", TARGET_FLAT_RATIO)
-        line(
-            "full, 16x / 1x (linear: 16)", growth["16x"]["full_s"] / growth["1x"]["full_s"], "x", 16
-        )
+        first, last = growth["1x"], growth["16x"]
+        line("one file, 16x / 1x", last["one_file_s"] / first["one_file_s"], "x", TARGET_FLAT_RATIO)
+        flat = last["one_file_cpu_s"] / first["one_file_cpu_s"]
+        line("one file CPU, 16x / 1x", flat, "x", TARGET_FLAT_RATIO)
+        line("full CPU, 16x / 1x (linear: 16)", last["full_cpu_s"] / first["full_cpu_s"], "x", 16)
 
 
 def main() -> None:
@@ -246,17 +269,27 @@ def main() -> None:
     )
     parser.add_argument("--repo", type=Path, required=True, help="a git checkout")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--no-growth", action="store_true", help="leave the generated trees out")
+    parser.add_argument("--growth", action="store_true", help="index 1, 4 and 16 varied copies too")
+    parser.add_argument("--switch", type=int, metavar="N", help="go N commits back and forth too")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cra-bench-") as folder:
         work = Path(folder)
         facts = measure_repository(options.repo.resolve(), options.rounds, work)
-        growth = {} if options.no_growth else measure_growth(options.rounds, work)
+        growth = measure_growth(options.repo.resolve(), work) if options.growth else {}
+        switch = (
+            measure_switch(options.repo.resolve(), options.switch, work) if options.switch else []
+        )
     if options.json:
-        print(json.dumps({"schema_version": 1, "repository": facts, "growth": growth}))
+        print(
+            json.dumps(
+                {"schema_version": 1, "repository": facts, "growth": growth, "switch": switch}
+            )
+        )
     else:
         _print(facts, growth)
+        for row in switch:
+            print(row)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ Rows = list[tuple[object, ...]]
 _DUMPS = {
     "files": "SELECT f.path, b.blob_id, f.size_bytes, f.language, f.is_test, f.executable,"
     " b.status, b.reason, b.line_count FROM files f JOIN parsed_blobs b USING (blob_pk)",
-    "blobs": "SELECT blob_id, language, status FROM parsed_blobs",
+    "blobs": "SELECT blob_id, language, status FROM parsed_blobs"
+    " WHERE blob_pk NOT IN (SELECT blob_pk FROM kept_blobs)",
     "symbols": "SELECT f.path, s.ordinal, s.parent_ordinal, s.kind, s.qualified_name, s.signature,"
     " s.start_byte, s.end_byte, s.start_line, s.end_line, s.doc_start_byte, s.doc_end_byte"
     " FROM symbols s JOIN files f USING (blob_pk)",
@@ -36,7 +37,8 @@ _DUMPS = {
     " JOIN history_paths a ON a.path_pk = path_a JOIN history_paths b ON b.path_pk = path_b",
     "state": "SELECT key, value FROM meta WHERE key <> 'scan_started_ns'",
     "generated": "SELECT f.path, g.rule FROM generated_blobs g JOIN files f USING (blob_pk)",
-    "generated_count": "SELECT count(*) FROM generated_blobs",
+    "generated_count": "SELECT count(*) FROM generated_blobs"
+    " WHERE blob_pk NOT IN (SELECT blob_pk FROM kept_blobs)",
     "attributes": "SELECT path, words FROM file_attributes",
     "found": "SELECT f.path FROM blob_search s JOIN files f ON f.blob_pk = s.rowid"
     " WHERE blob_search MATCH 'alpha'",

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.indexing.support import dump, index
+from clean_room_agent.indexing import index_repository
+from clean_room_agent.repo.git import open_repository
+from clean_room_agent.store.curated_reader import CuratedReader, TextTable
+from clean_room_agent.store.kept import count_kept, drop_kept
+from tests.indexing.support import dump, index, rows
 from tests.support.git import GitRepo
 
 FILES = {
@@ -173,7 +177,7 @@ def test_a_rewritten_history_drops_stale_commits(repo: GitRepo) -> None:
     repo.git("reset", "--quiet", "--hard", "HEAD~1")
     repo.commit({"pkg/use.py": "x = 2\n"}, "instead")
     report = index(repo.root)
-    assert report.new_commits == 2
+    assert report.new_commits == 1
     assert [row[2] for row in dump(repo.root)["commits"]].count("to be dropped") == 0
     _assert_equals_fresh(repo)
 
@@ -222,5 +226,108 @@ def test_a_module_whose_name_is_no_text_comes_and_goes(repo: GitRepo) -> None:
     odd.write_text("def helper(x): pass\n")
     index(repo.root)
     odd.unlink()
+    index(repo.root)
+    _assert_equals_fresh(repo)
+
+
+def _two_branches(repo: GitRepo) -> None:
+    """`main`, and `side` with another content at one path and a file of its own; on `main`."""
+    repo.git("switch", "-c", "side")
+    repo.commit(
+        {"pkg/core.py": "def onlyaside():\n    return 1\n", "side.py": "alpha = 1\n"}, "fix side"
+    )
+    repo.git("switch", "main")
+    repo.commit({"pkg/new.py": "def newest():\n    return 2\n"}, "on main")
+
+
+def test_a_branch_that_was_seen_is_not_parsed_again(repo: GitRepo) -> None:
+    _two_branches(repo)
+    index(repo.root)
+    before = dump(repo.root)
+    repo.git("switch", "side")
+    there = index(repo.root)
+    assert (there.parsed_blobs, there.new_commits) == (2, 1)
+    repo.git("switch", "main")
+    back = index(repo.root)
+    assert (back.parsed_blobs, back.new_commits) == (0, 1)
+    assert dump(repo.root) == before
+    repo.git("switch", "side")
+    assert index(repo.root).parsed_blobs == 0
+    _assert_equals_fresh(repo)
+
+
+def test_contents_of_another_branch_never_show(repo: GitRepo) -> None:
+    _two_branches(repo)
+    repo.git("switch", "side")
+    index(repo.root)
+    asked = ("onlyaside", "alpha")
+
+    def shown() -> list[object]:
+        with CuratedReader(repo.root) as reader:
+            table = TextTable.BLOBS
+            return [
+                reader.count_symbols_named(asked),
+                [symbol.symbol.name for symbol in reader.read_symbols_named(asked[0], limit=9)],
+                [len(reader.search_term(table, term, [(1.0, 1.0, 1.0)])) for term in asked],
+                [reader.count_hits(table, term, at_most=99) for term in asked],
+                reader.count_rows(table),
+            ]
+
+    on_side = shown()
+    assert on_side[1] == ["onlyaside"]
+    repo.git("switch", "main")
+    report = index(repo.root)
+    # The control: the rows are there, and a reader that does not go through the files sees them.
+    assert rows(repo.root, "SELECT count(*) FROM symbols WHERE name = 'onlyaside'") == [(1,)]
+    followed = shown()
+    assert followed[1] == [] and "onlyaside" not in followed[0]  # type: ignore[operator]
+    shutil.rmtree(repo.root / ".clean_room")
+    fresh = index(repo.root)
+    assert followed == shown()
+    assert (report.symbols, report.references) == (fresh.symbols, fresh.references)
+
+
+@pytest.mark.parametrize(("kept_blobs", "parsed"), [(0.0, 2), (0.125, 1), (1.0, 0)])
+def test_no_more_contents_are_kept_than_the_bound_says(
+    repo: GitRepo, kept_blobs: float, parsed: int
+) -> None:
+    _two_branches(repo)
+    repo.git("switch", "side")
+    index(repo.root)
+    repo.git("switch", "main")
+    index_repository(open_repository(repo.root), repo_path=repo.root, kept_blobs=kept_blobs)
+    kept = len(rows(repo.root, "SELECT 1 FROM kept_blobs"))
+    assert kept == 2 - parsed
+    assert rows(repo.root, "SELECT count(*) FROM parsed_blobs") == [(len(FILES) + 1 + kept,)]
+    repo.git("switch", "side")
+    assert index(repo.root).parsed_blobs == parsed
+    _assert_equals_fresh(repo)
+
+
+def test_what_is_kept_for_other_branches_can_be_dropped(repo: GitRepo) -> None:
+    assert count_kept(repo_path=repo.root) == 0  # and no database is made to say so
+    assert not (repo.root / ".clean_room" / "curated.sqlite").exists()
+    _two_branches(repo)
+    repo.git("switch", "side")
+    index(repo.root)
+    repo.git("switch", "main")
+    index(repo.root)
+    assert count_kept(repo_path=repo.root) == 2
+    before = dump(repo.root)
+    drop_kept(repo_path=repo.root)
+    assert count_kept(repo_path=repo.root) == 0
+    assert dump(repo.root) == before
+    repo.git("switch", "side")
+    assert index(repo.root).parsed_blobs == 2
+
+
+def test_a_branch_that_git_forgot_is_dropped_with_all_its_commits(repo: GitRepo) -> None:
+    for number in range(12):
+        repo.commit({"notes.md": f"alpha {number}\n"}, f"note {number}")
+    index(repo.root)
+    repo.git("reset", "--hard", "HEAD~2")
+    repo.git("reflog", "expire", "--expire=now", "--all")
+    repo.git("gc", "--prune=now", "--quiet")
+    repo.commit({"notes.md": "alpha again\n"}, "fix another way")
     index(repo.root)
     _assert_equals_fresh(repo)

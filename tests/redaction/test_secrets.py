@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 import time
+from collections import Counter
 
 import pytest
 
-from clean_room_agent.redaction import Found, blank, secret_spans
+from clean_room_agent.redaction import (
+    Found,
+    blank,
+    may_hold_secret,
+    rules,
+    secret_spans,
+    telling_words,
+)
 from clean_room_agent.redaction.known import known_spans, secret_values
 from clean_room_agent.redaction.secrets import is_random
 from tests.support.canaries import BASE64, LETTERS, Canary, canaries, draw, key_block
@@ -146,3 +155,28 @@ def test_base64_of_any_length_is_no_token_by_itself() -> None:
     dice = random.Random(5)
     data = ('x = "' + "".join(dice.choice(BASE64) for _ in range(20_000)) + '"').encode()
     assert secret_spans(data) == ()
+
+
+def _parts(data: bytes) -> Counter[bytes]:
+    """The words of a text, as whoever counts them cuts them."""
+    return Counter(re.findall(rb"[\w\x80-\xff]+", data))
+
+
+@pytest.mark.reliability(91)
+@pytest.mark.parametrize("canary", ALL, ids=ids)
+def test_the_words_of_a_text_never_rule_out_a_secret(canary: Canary) -> None:
+    data = f"x = 1\n{canary.line}\ny = 2\n".encode()
+    assert secret_spans(data)
+    assert may_hold_secret(data, telling_words(_parts(data)))
+
+
+def test_plain_code_is_ruled_out_by_its_words() -> None:
+    plain = b"def area(width, height):\n    return width * height\n"
+    assert not telling_words(_parts(plain))
+    assert not may_hold_secret(plain, telling_words(_parts(plain)))
+
+
+def test_every_rule_has_a_word_to_be_found_by() -> None:
+    hints = {hint for _, hint in (*rules.CASED_PARTS, *rules.LOWER_PARTS)}
+    assert {hint for hint, _ in rules.HINTED} | set(rules.NAME_WORDS) <= hints
+    assert all(part in hint for part, hint in (*rules.CASED_PARTS, *rules.LOWER_PARTS))

@@ -1,6 +1,7 @@
 """`cra gc`: remove what finished or dead runs left behind; salvage what a person edited.
 
-Takes: our worktrees, fresh trees and sessions. Gives: what was removed, salvaged, left alone.
+Takes: our worktrees, fresh trees and sessions, parsed contents kept for other branches. Gives: what
+was removed, salvaged, left alone.
 Does not know: anything that we did not register. A tree in use or locked is left alone.
 """
 
@@ -26,11 +27,13 @@ from clean_room_agent.repo.worktree import (
 )
 from clean_room_agent.store.connect import Role, database_path, state_dir
 from clean_room_agent.store.curated_reader import CuratedReader
+from clean_room_agent.store.kept import count_kept, drop_kept
 from clean_room_agent.store.session import is_owned
 
 FRESH = "fresh"
 SALVAGE = "salvage"
 EXPORT = "export of an earlier commit"
+KEPT = "parsed contents of other branches in"
 _FRESH_NAME = re.compile(r"t-[0-9]{8}-[0-9a-z]+-[0-9]+(\.journal)?")
 
 
@@ -67,7 +70,7 @@ def find_leftovers(invocation: Invocation) -> list[Leftover]:
 def gc(invocation: Invocation, *, dry_run: bool) -> None:
     """Remove the leftovers; with `dry_run` only list them."""
     invocation.require_room()
-    leftovers = find_leftovers(invocation)
+    leftovers = [*find_leftovers(invocation), *_find_kept(invocation)]
     results: list[dict[str, object]] = []
     if dry_run or not leftovers:
         results = [_row(item, "would be removed") for item in leftovers]
@@ -84,7 +87,16 @@ def gc(invocation: Invocation, *, dry_run: bool) -> None:
     invocation.output.document({"leftovers": results, "dry_run": dry_run})
 
 
+def _find_kept(invocation: Invocation) -> list[Leftover]:
+    if not count_kept(repo_path=invocation.root):
+        return []
+    return [Leftover(KEPT, database_path(Role.CURATED, invocation.root), TaskId(""))]
+
+
 def _remove(invocation: Invocation, run: OpenRun, item: Leftover) -> str:
+    if item.kind == KEPT:
+        drop_kept(repo_path=invocation.root)
+        return "removed; a switch to their branch parses them again"
     if item.kind == EXPORT:
         gone = remove_export(invocation.root, item.path)
         return "removed; it is made again when it is asked for" if gone else "left alone: in use"

@@ -53,7 +53,11 @@ def _refresh(invocation: Invocation, *, full: bool) -> tuple[IndexReport, EmbedR
         invocation.output.progress(phase, done, total)
 
     report = index_repository(
-        invocation.repository, repo_path=invocation.root, full=full, progress=progress
+        invocation.repository,
+        repo_path=invocation.root,
+        full=full,
+        progress=progress,
+        kept_blobs=invocation.settings.config.index.kept_blobs,
     )
     embedded = _embed_new(invocation, progress) if report.files else None
     invocation.output.end_progress()

@@ -24,6 +24,7 @@ DEFAULT_MEMORY_MIB = 4096
 DEFAULT_PROCESSES = 256
 DEFAULT_WORKSPACE_MIB = 1024
 DEFAULT_MAX_FILE_BYTES = 2 * 1024**2
+DEFAULT_KEPT_BLOBS = 2.0
 DEFAULT_LOCK_WAIT_SECONDS = 10.0
 ASK_THE_KERNEL = 0.0
 DEFAULT_SERVED_TOKENS = 32_768
@@ -283,6 +284,10 @@ class IndexConfig:
         ASK_THE_KERNEL,
         "`cra index --watch` looks this often (0 = the kernel tells it; not on network shares)",
         minimum=0,
+    )
+    kept_blobs: float = optional(
+        DEFAULT_KEPT_BLOBS,
+        "contents of other branches and commits that stay parsed, for each one of the tree",
     )
 
 

@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from clean_room_agent.repo.syntax import BlobRows
 
 # Raised whenever parsing or resolution gives other rows for the same bytes.
-FORMAT = "4"
+FORMAT = "5"
+# For each content of the tree, how many of other branches and commits stay parsed.
+KEPT_BLOBS = 2.0
 
 Progress = Callable[[str, int, int], None]
 BlobKey = tuple[str, str | None]
@@ -71,10 +73,12 @@ def index_repository(
     repo_path: Path,
     full: bool = False,
     progress: Progress | None = None,
+    kept_blobs: float = KEPT_BLOBS,
 ) -> IndexReport:
     """Index what changed since the last index, or everything when `full`.
 
-    `progress(phase, done, total)` is called from this thread; a total of 0 is unknown.
+    `progress(phase, done, total)` is called from this thread; a total of 0 is unknown. Contents
+    that only other branches and commits have stay parsed, up to `kept_blobs` for each of the tree.
 
     Raises:
         StoreBusyError: another process is indexing. RepositoryError: git cannot be read.
@@ -93,6 +97,7 @@ def index_repository(
         if not _is_current(plan, history, facts):
             with _uncollected(), writer.transaction():
                 _write(repository, writer, facts, plan, history, tell)
+                writer.keep_orphans(at_most=int(kept_blobs * facts.count_contents()))
         # A new or restored database has none; a promotion that was killed half-way lacks some.
         copy_promoted(writer, repo_path)
         return _report(repository, facts, plan, history, started)
@@ -183,9 +188,9 @@ def _write(
             writer.delete_history()
         stale = _parse_and_read(repository, writer, facts, plan, history, tell)
         edges = _write_files(writer, facts, plan, stale)
+        writer.revive_blobs()
         tell("edges", 0, 0)
         update_edges(repository, writer, facts, edges, partial(tell, "edges"))
-    writer.delete_blobs(facts.read_orphans())
     writer.replace_skipped(plan.skipped)
     writer.replace_attributes(read_linguist(repository, [f.path for f in plan.scan.files]))
     writer.replace_meta(
@@ -325,8 +330,8 @@ def _report(
 ) -> IndexReport:
     return IndexReport(
         files=facts.count("files"),
-        symbols=facts.count("symbols"),
-        references=facts.count("symbol_references"),
+        symbols=facts.count_live("symbols"),
+        references=facts.count_live("symbol_references"),
         edges=facts.count("edges"),
         commits=facts.count("commits"),
         parsed_blobs=len(plan.to_parse),

@@ -17,6 +17,7 @@ import posixpath
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from clean_room_agent.errors import RepositoryError
@@ -25,7 +26,7 @@ from clean_room_agent.indexing.resolve import EdgeKey, Resolver
 from clean_room_agent.repo.git import Repository
 from clean_room_agent.repo.languages import is_code
 from clean_room_agent.store.curated_facts import CuratedFacts, StoredFile
-from clean_room_agent.store.curated_writer import CuratedWriter, EdgeValues
+from clean_room_agent.store.curated_writer import EDGE_INDEXES, CuratedWriter, EdgeValues
 
 _MAX_MANIFEST_BYTES = 500_000
 _MAX_MANIFESTS = 500
@@ -76,14 +77,38 @@ def update_edges(
     else:
         for key, (before, after) in update.moved.items():
             writer.replace_ordinals(key, _renumbered(facts, before, after))
-    paths = {file.file_pk: path for path, file in files.items()}
+    sources = sorted(files)
+    if chosen is not None:
+        sources = sorted(path for path, file in files.items() if file.file_pk in chosen)
     resolver = Resolver(files, facts, _read_manifests(repository, files))
+    if chosen is not None:
+        writer.replace_edges(chosen, _resolve(resolver, facts, files, sources, tell))
+        return
+    # All facts are in memory now: names are resolved beside the database, which is SQLite's own
+    # work and holds up no thread of ours. Only this thread may tell how far it is.
+    tell(0, len(sources))
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        resolved = beside.submit(_resolve, resolver, facts, files, sources, _silent)
+        writer.make_indexes(but=EDGE_INDEXES)
+        writer.replace_edges(None, resolved.result())
+
+
+def _silent(done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+def _resolve(
+    resolver: Resolver,
+    facts: CuratedFacts,
+    files: Mapping[str, StoredFile],
+    sources: list[str],
+    tell: Callable[[int, int], None],
+) -> list[EdgeValues]:
     stems = _stems(files)
     rows: list[EdgeValues] = []
-    ordered = sorted(files if chosen is None else (paths[key] for key in chosen))
-    for number, path in enumerate(ordered):
+    for number, path in enumerate(sources):
         if number % _TOLD_EVERY == 0:
-            tell(number, len(ordered))
+            tell(number, len(sources))
         file = files[path]
         if not is_code(file.language):
             continue
@@ -94,7 +119,7 @@ def update_edges(
             (kind, file.file_pk, source, files[target].file_pk, ordinal, confidence, occurrences)
             for (kind, source, target, ordinal), (confidence, occurrences) in edges.items()
         )
-    writer.replace_edges(chosen, rows)
+    return rows
 
 
 # which edges a change can touch -----------------------------------------------------------------

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
+from clean_room_agent.errors import RepositoryError
 from clean_room_agent.records.code import CommitId
 from clean_room_agent.repo.git import Repository
 from clean_room_agent.repo.history import ChangeRow, CommitRow, read_history_rows
@@ -22,6 +23,8 @@ from clean_room_agent.store.curated_facts import CuratedFacts
 from clean_room_agent.store.curated_writer import CommitValues, CuratedWriter
 
 MAX_VOTING_FILES = 20
+# Where more commits than these would have to go, and than one in so many, all are read again.
+_FEW_COMMITS, _MAX_LEFT_SHARE = 500, 4
 # A message with one of these words, in any case, is counted as a fix.
 _FIX = re.compile(
     r"\b(?:fix(?:e[sd]|ing)?|bug(?:s|fix(?:es)?)?|regressions?|crash(?:es|ed|ing)?|defects?"
@@ -43,11 +46,35 @@ class HistoryUpdate:
         same_depth = meta.get("history_shallow", shallow) == shallow
         self.is_current = not rebuild and same_depth and known == (self._head or "")
         self.since: CommitId | None = None
-        may_keep = not rebuild and same_depth and known != ""
-        if may_keep and self._head is not None and repository.is_ancestor(known, self._head):
-            self.since = known
+        # Commits of the index that are not behind HEAD: of a branch that was left, or rewritten.
+        self._left: list[CommitRow] = []
+        may_keep = not self.is_current and not rebuild and same_depth and known != ""
+        if may_keep and self._head is not None:
+            self._keep_shared(known, self._head, facts)
         self.new_commits = 0
         self.meta = {"history_head": self._head or "", "history_shallow": shallow}
+
+    def _keep_shared(self, known: CommitId, head: CommitId, facts: CuratedFacts) -> None:
+        """Find what the index has and HEAD lacks; all of it has to go where that costs less."""
+        at_most = max(_FEW_COMMITS, facts.count("commits") // _MAX_LEFT_SHARE)
+        if self._repository.is_ancestor(known, head) or self._read_left(known, head, at_most):
+            self.since = known
+
+    def _read_left(self, known: CommitId, head: CommitId, at_most: int) -> bool:
+        """Read what lies behind `known` only; False where it is too much, or pruned."""
+        if not self._repository.is_ancestor(known, known):
+            return False
+        try:
+            for rows in self._read(known, head):
+                self._left += rows
+                if len(self._left) > at_most:
+                    break
+            else:
+                return True
+        except RepositoryError:
+            pass  # git has begun to forget the old branch: everything is read again instead
+        self._left = []
+        return False
 
     @property
     def is_rebuild(self) -> bool:
@@ -59,6 +86,7 @@ class HistoryUpdate:
         if self.is_current:
             return
         tally = _Tally({} if self.is_rebuild else self._facts.read_paths())
+        self._drop_left(writer, tally)
         key = self._facts.next_key("commits", "commit_pk")
         for rows in self._rows():
             commits: list[CommitValues] = []
@@ -69,8 +97,8 @@ class HistoryUpdate:
                     touched = tally.touch(changes)
                     files += [(key, path_pk, status) for path_pk, status in touched]
                     if len(touched) <= MAX_VOTING_FILES and not is_merge:
-                        is_fix = _FIX.search(f"{subject}\n{body}".lower()) is not None
-                        tally.count([path_pk for path_pk, _ in touched], time, is_fix)
+                        keys = [path_pk for path_pk, _ in touched]
+                        tally.count(keys, time, _is_fix(subject, body))
                 key += 1
             writer.replace_paths(tally.take_new_paths())
             writer.replace_commits(commits, files)
@@ -79,12 +107,28 @@ class HistoryUpdate:
         writer.replace_churn((pk, n, fixes, last) for pk, (n, fixes, last) in tally.churn.items())
         writer.replace_cochange((a, b, n) for (a, b), n in sorted(tally.pairs.items()))
 
+    def _drop_left(self, writer: CuratedWriter, tally: _Tally) -> None:
+        """Take the commits that are not behind HEAD out of every count."""
+        if not self._left:
+            return
+        left = _Tally(tally.keys)
+        for _, time, subject, body, is_merge, changes in self._left:
+            touched = left.touch(changes)
+            if touched and len(touched) <= MAX_VOTING_FILES and not is_merge:
+                left.count([path_pk for path_pk, _ in touched], time, _is_fix(subject, body))
+        paths = writer.delete_commits(row[0] for row in self._left)
+        writer.replace_churn((pk, -n, -fixes, last) for pk, (n, fixes, last) in left.churn.items())
+        writer.replace_cochange((a, b, -n) for (a, b), n in sorted(left.pairs.items()))
+        writer.delete_unused_paths(paths, voting_files=MAX_VOTING_FILES)
+        tally.keys = self._facts.read_paths()
+
     def _rows(self) -> Iterator[list[CommitRow]]:
-        if self._head is None:
-            return iter(())
+        return iter(()) if self._head is None else self._read(self._head, self.since)
+
+    def _read(self, head: CommitId, since: CommitId | None) -> Iterator[list[CommitRow]]:
         repository = self._repository
         return read_history_rows(
-            repository.shadow, self._head, self.since, similar_renames=not repository.is_partial
+            repository.shadow, head, since, similar_renames=not repository.is_partial
         )
 
 
@@ -99,11 +143,15 @@ def _depth(repository: Repository) -> str:
     return f"{shown} partial" if repository.is_partial else shown
 
 
+def _is_fix(subject: str, body: str) -> bool:
+    return _FIX.search(f"{subject}\n{body}".lower()) is not None
+
+
 class _Tally:
     """Counts over commits; paths by key."""
 
     def __init__(self, keys: dict[bytes, int]) -> None:
-        self._keys = keys
+        self.keys = keys
         self._next = max(keys.values(), default=0) + 1
         self._new: list[tuple[int, bytes]] = []
         self.churn: dict[int, list[int]] = {}
@@ -113,9 +161,9 @@ class _Tally:
         """Give the keys of the paths of one commit with their statuses."""
         touched = []
         for path, status, _ in changes:
-            key = self._keys.get(path)
+            key = self.keys.get(path)
             if key is None:
-                key = self._keys[path] = self._next
+                key = self.keys[path] = self._next
                 self._next += 1
                 self._new.append((key, path))
             touched.append((key, status))

@@ -9,7 +9,7 @@ from clean_room_agent.redaction.controls import control_spans
 from clean_room_agent.redaction.doors import data_for_prompt, for_prompt, run_for_prompt
 from clean_room_agent.redaction.found import Found, blank
 from clean_room_agent.redaction.marks import Redactor
-from clean_room_agent.redaction.secrets import secret_spans
+from clean_room_agent.redaction.secrets import may_hold_secret, secret_spans, telling_words
 from clean_room_agent.redaction.withheld import Unshowable, unshowable, why_withheld
 
 __all__ = [
@@ -20,8 +20,10 @@ __all__ = [
     "control_spans",
     "data_for_prompt",
     "for_prompt",
+    "may_hold_secret",
     "run_for_prompt",
     "secret_spans",
+    "telling_words",
     "unshowable",
     "why_withheld",
 ]

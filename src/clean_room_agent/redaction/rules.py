@@ -154,3 +154,15 @@ COMMON_PASSWORD = re.compile(
 # One part of a value that reads as a word or a short number, so was not drawn by chance.
 WORDY = re.compile(rb"[A-Za-z]?[a-z]*\d{0,4}|[A-Z]+\d{0,4}|(?:[A-Z]?[a-z]{2,}+){1,6}\d{0,4}")
 PART_BORDER = re.compile(rb"[-_./:=+@#%^&*!~]+")
+
+
+def _longest_word(hint: bytes) -> bytes:
+    """The longest run of letters, digits and `_` in a hint: where it stands the hint may stand."""
+    words: list[bytes] = re.findall(rb"\w+", hint)
+    return max(words, key=len)
+
+
+# The same hints with a word of each, for a search among the distinct words of a text.
+CASED_PARTS = tuple((_longest_word(hint), hint) for hint in (*dict(HINTED), KEY_HINT, NETRC_HINT))
+LOWER_PARTS = tuple((_longest_word(word), word) for word in NAME_WORDS)
+BEARER_PARTS = tuple(_longest_word(hint) for hint in BEARER_HINTS)

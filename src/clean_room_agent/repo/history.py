@@ -18,7 +18,9 @@ from clean_room_agent.redaction import blank, secret_spans
 from clean_room_agent.repo.objects import require_id
 from clean_room_agent.repo.shadow import Shadow
 
-_CHANGE_MARKS = (b":", b"\n")
+# A status is a letter, perhaps with a likeness in percent, after a line end for the first; an
+# object id is longer.
+_LONGEST_STATUS = 8
 _FORMAT = "--format=tformat:%H%x00%P%x00%at%x00%s%x00%b"
 # Each tree is read once, near its neighbours: git's own caches (hundreds of MiB) save no time.
 _SMALL_CACHES = (
@@ -26,6 +28,7 @@ _SMALL_CACHES = (
     "-c", "core.deltaBaseCacheLimit=16m",
 )  # fmt: skip
 _STEP_BYTES = 1 << 17
+_LINE_END = ord("\n")
 
 # path, status, and the path before a rename or copy (else empty)
 ChangeRow = tuple[bytes, str, bytes]
@@ -57,7 +60,13 @@ def read_history_rows(
     shadow: Shadow, head: CommitId, since: CommitId | None, *, similar_renames: bool = True
 ) -> Iterator[list[CommitRow]]:
     """Yield what `read_history` does as plain rows, some hundred at a time."""
-    arguments = [*_SMALL_CACHES, "log", "--raw", "-z", "-M" if similar_renames else "-M100%"]
+    arguments = [
+        *_SMALL_CACHES,
+        "log",
+        "--name-status",
+        "-z",
+        "-M" if similar_renames else "-M100%",
+    ]
     arguments += ["--no-ext-diff"]
     arguments += ["--no-textconv", "--no-show-signature", "--no-decorate", "--no-notes"]
     arguments += ["--no-color", "--no-abbrev", "--no-diff-merges", "--encoding=UTF-8", _FORMAT]
@@ -116,7 +125,7 @@ def _large(blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _group(tokens: list[bytes]) -> tuple[list[CommitRow], int]:
-    """Group tokens: id, parents, time, subject, body, then `:`-led changes with their paths.
+    """Group tokens: id, parents, time, subject, body, then a status and paths for each change.
 
     Gives the commits that are whole, and how many tokens they used up.
     """
@@ -127,9 +136,8 @@ def _group(tokens: list[bytes]) -> tuple[list[CommitRow], int]:
             commit_id, parents, time, subject, body = tokens[start : start + 5]
             at = start + 5
             changes: list[ChangeRow] = []
-            # An object id never starts so; the first change of a commit follows a line end.
-            while (token := tokens[at])[:1] in _CHANGE_MARKS:
-                status = chr(token[token.rindex(b" ") + 1])
+            while 0 < len(token := tokens[at]) < _LONGEST_STATUS:
+                status = chr(token[token[0] == _LINE_END])
                 if status in "RC":
                     changes.append((tokens[at + 2], status, tokens[at + 1]))
                     at += 3

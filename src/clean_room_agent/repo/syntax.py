@@ -37,12 +37,18 @@ from clean_room_agent.records.code import (
     Symbol,
     SymbolKind,
 )
-from clean_room_agent.redaction import blank, secret_spans
+from clean_room_agent.redaction import blank, may_hold_secret, secret_spans, telling_words
 from clean_room_agent.repo.definitions import Captures, Scope, SymbolRow, read_symbols
 from clean_room_agent.repo.languages import get_language, read_query
 from clean_room_agent.repo.readable import readable
 from clean_room_agent.repo.statements import ImportRow, read_imports
-from clean_room_agent.repo.tokens import WordCounter, join_counts, name_tokens
+from clean_room_agent.repo.tokens import (
+    WordCounter,
+    count_words,
+    is_word_byte,
+    join_counts,
+    name_tokens,
+)
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -57,7 +63,12 @@ BlobRows = tuple[
     str, str, int, list[SymbolRow], list[ReferenceRow], list[ImportRow], str, str, str
 ]  # fmt: skip
 
-_WORDS = WordCounter()
+# The same without the line count, which takes no parser.
+_ParsedRows = tuple[
+    str, str, list[SymbolRow], list[ReferenceRow], list[ImportRow], str, str, str
+]  # fmt: skip
+
+_WORDS = WordCounter(telling_words)
 _NO_KEYWORDS: frozenset[bytes] = frozenset()
 _NAME_CHARACTERS = str.maketrans("", "", "$#!?-")
 _CALLED = ("name", "method", "field")
@@ -119,30 +130,48 @@ def parse_rows(data: bytes, language: str | None) -> BlobRows:
     refusal = _refuse(data)
     if refusal is not None:
         return (*refusal, line_count, [], [], [], "", "", "")
-    # No row holds a secret; blanks in its place move nothing, so every span still fits the file.
-    data = blank(data, secret_spans(data))
     if language is None:
-        words = _WORDS.count(data, numbers=True, skip=_NO_KEYWORDS)
-        return "no_grammar", "no grammar", line_count, [], [], [], "", join_counts(words), ""
+        return "no_grammar", "no grammar", line_count, [], [], [], "", _words_of(data), ""
+    rows = _read(data, language)
+    if rows is None:
+        # No row holds a secret; blanks in its place move nothing, so every span fits the file.
+        rows = _read(blank(data, secret_spans(data)), language, is_clean=True)
+    assert rows is not None
+    return (*rows[:2], line_count, *rows[2:])
+
+
+def _words_of(data: bytes) -> str:
+    """Give the search text of a file that is no code: all of it is prose."""
+    words = count_words(data)
+    if may_hold_secret(data, _WORDS.learn(words)):
+        words = count_words(blank(data, secret_spans(data)))
+        _WORDS.learn(words)
+    return join_counts(_WORDS.tokens(words, numbers=True, skip=_NO_KEYWORDS))
+
+
+def _read(data: bytes, language: str, *, is_clean: bool = False) -> _ParsedRows | None:
+    """Parse code; None where it may hold a secret, unless it `is_clean`."""
     reader = _reader(language)
     root = reader.parser.parse(readable(data, language)).root_node
     captures = QueryCursor(reader.query).captures(root)
+    code, prose, cuts_word = _divide(captures, data)
+    in_code, in_prose = count_words(code), count_words(prose)
+    telling = _WORDS.learn(in_code) | _WORDS.learn(in_prose)
+    if not is_clean and (cuts_word or may_hold_secret(data, telling)) and secret_spans(data):
+        return None
     symbols = read_symbols(captures, data)
-    imports = [row for node in _imports(captures) for row in read_imports(language, node, data)]
-    code, prose = _divide(captures, data)
     defined = name_tokens(row[3] for row in symbols)
     status, reason = _status(root, data)
-    words = _with_letters(_WORDS.count(code, numbers=False, skip=reader.keywords), defined)
+    words = _WORDS.tokens(in_code, numbers=False, skip=reader.keywords)
     return (
         status,
         reason,
-        line_count,
         symbols,
         _references(captures, symbols, data),
-        imports,
+        [row for node in _imports(captures) for row in read_imports(language, node, data)],
         " ".join(defined),
-        join_counts(_WORDS.count(prose, numbers=True, skip=_NO_KEYWORDS)),
-        join_counts(words),
+        join_counts(_WORDS.tokens(in_prose, numbers=True, skip=_NO_KEYWORDS)),
+        join_counts(_with_letters(words, defined)),
     )
 
 
@@ -185,22 +214,31 @@ def _with_letters(counts: dict[str, int], defined: list[str]) -> dict[str, int]:
     return counts
 
 
-def _divide(captures: Captures, data: bytes) -> tuple[bytes, bytes]:
-    """Separate the bytes of comments and strings (prose) from the rest (code)."""
+def _divide(captures: Captures, data: bytes) -> tuple[bytes, bytes, bool]:
+    """Separate the bytes of comments and strings (prose) from the rest (code).
+
+    Says as well whether a border between the two cuts a word.
+    """
     spans = sorted(
-        (node.start_byte, -node.end_byte)
-        for name in ("comment", "string")
-        for node in captures.get(name, ())
+        [
+            (node.start_byte, -node.end_byte)
+            for name in ("comment", "string")
+            for node in captures.get(name, ())
+        ]
     )
-    code, prose, at = [], [], 0
+    code, prose, at, cuts_word = [], [], 0, False
     for start, negative_end in spans:
-        end = -negative_end
         if start >= at:
             code.append(data[at:start])
-            prose.append(data[start:end])
-            at = end
+            prose.append(data[start:-negative_end])
+            at = -negative_end
+            cuts_word = cuts_word or _cuts_word(data, start) or _cuts_word(data, at)
     code.append(data[at:])
-    return b" ".join(code), b" ".join(prose)
+    return b" ".join(code), b" ".join(prose), cuts_word
+
+
+def _cuts_word(data: bytes, at: int) -> bool:
+    return 0 < at < len(data) and is_word_byte(data[at - 1]) and is_word_byte(data[at])
 
 
 def _references(captures: Captures, symbols: list[SymbolRow], data: bytes) -> list[ReferenceRow]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 # Repeats beyond this add under 4 % to any BM25 with k1 <= 2, and cost space in data tables.
 MAX_REPEATS = 48
@@ -25,6 +25,7 @@ _WORD_BYTES = bytes(
     byte if byte >= 0x80 or chr(byte).isalnum() or byte == ord("_") else ord(" ")
     for byte in range(256)
 )
+_BLANK = ord(" ")
 _CACHE_LIMIT = 200_000
 
 
@@ -60,30 +61,68 @@ def path_tokens(path: str) -> list[str]:
     return search_tokens(path.encode("utf-8", "replace").decode("utf-8"))
 
 
-class WordCounter:
-    """Counts tokens of many texts; remembers how each distinct word splits."""
+def count_words(text: bytes) -> dict[bytes, int]:
+    """Count the words of UTF-8 bytes, in order of first occurrence."""
+    return Counter(text.translate(_WORD_BYTES).split())
 
-    def __init__(self) -> None:
+
+def is_word_byte(byte: int) -> bool:
+    """Whether a byte belongs to a word (all of those above 0x7f may)."""
+    return _WORD_BYTES[byte] != _BLANK
+
+
+class WordCounter:
+    """Counts tokens of many texts; remembers of each distinct word what was found out once.
+
+    `telling` picks the words that a caller of `learn` wants to hear of.
+    """
+
+    def __init__(
+        self, telling: Callable[[Iterable[bytes]], Collection[bytes]] = lambda _words: ()
+    ) -> None:
+        self._telling = telling
         self._splits: dict[bytes, tuple[str, ...]] = {}
+        self._numbers: set[bytes] = set()
+        self._told: set[bytes] = set()
 
     def count(self, text: bytes, *, numbers: bool, skip: frozenset[bytes]) -> dict[str, int]:
-        """Count the tokens of UTF-8 bytes, in order of first occurrence.
+        """Count the tokens of UTF-8 bytes, as `tokens` does."""
+        words = count_words(text)
+        self.learn(words)
+        return self.tokens(words, numbers=numbers, skip=skip)
+
+    def learn(self, words: Mapping[bytes, int]) -> set[bytes]:
+        """Take in counted words, before they are given to `tokens`; gives the telling ones."""
+        if len(self._splits) > _CACHE_LIMIT:
+            self._splits.clear()
+            self._numbers.clear()
+            self._told.clear()
+        # Set operations on views would copy what is known, for every text.
+        new = [word for word in words if word not in self._splits]
+        for word in new:
+            self._splits[word] = _split_bytes(word)
+        self._numbers.update(word for word in new if word[:1].isdigit())
+        self._told.update(self._telling(new))
+        return self._told.intersection(words)
+
+    def tokens(
+        self, words: dict[bytes, int], *, numbers: bool, skip: frozenset[bytes]
+    ) -> dict[str, int]:
+        """Count the tokens of learnt words, in order of first occurrence.
 
         `numbers` keeps words that begin with a digit (prose); `skip` names words to leave out
         (a language's keywords).
         """
-        if len(self._splits) > _CACHE_LIMIT:
-            self._splits.clear()
+        for word in skip:
+            words.pop(word, None)
+        if not numbers:
+            for word in self._numbers.intersection(words):
+                del words[word]
         counts: dict[str, int] = {}
-        known = self._splits
-        for word, times in Counter(text.translate(_WORD_BYTES).split()).items():
-            if word in skip or (not numbers and word[:1].isdigit()):
-                continue
-            tokens = known.get(word)
-            if tokens is None:
-                tokens = known[word] = _split_bytes(word)
-            for token in tokens:
-                counts[token] = counts.get(token, 0) + times
+        known, counted = self._splits, counts.get
+        for word, times in words.items():
+            for token in known[word]:
+                counts[token] = counted(token, 0) + times
         return counts
 
 
@@ -108,7 +147,10 @@ def name_tokens(names: Iterable[str]) -> list[str]:
 
 def _split_bytes(word: bytes) -> tuple[str, ...]:
     if word.isascii():
-        return split_word(word.decode("ascii"))
+        text = word.decode("ascii")
+        if (text.islower() and text.isalpha()) or text.isdigit():  # most are one part: no search
+            return (text,) if 1 < len(text) <= MAX_WORD_LENGTH else ()
+        return split_word(text)
     # Bytes above 0x7f were all taken for letters; Unicode decides which of them are.
     text = word.decode("utf-8", "replace")
     return tuple(token for part in _WORD.findall(text) for token in split_word(part))

@@ -97,14 +97,20 @@ class CuratedFacts:
         rows = self._connection.execute("SELECT path, reason FROM skipped_files")
         return {path_text(row[0]): row[1] for row in rows}
 
-    def read_orphans(self) -> list[int]:
-        """Parsed blobs that no file points at."""
-        return self._keys(
-            "SELECT blob_pk FROM parsed_blobs WHERE blob_pk NOT IN (SELECT blob_pk FROM files)"
-        )
-
     def count(self, table: str) -> int:
         return int(self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+    def count_live(self, table: str) -> int:
+        """Rows of a table of parsed facts whose content is in the tree."""
+        sql = f"SELECT count(*) FROM {table}"
+        if self._connection.execute("SELECT 1 FROM kept_blobs LIMIT 1").fetchone():
+            sql += " WHERE blob_pk NOT IN (SELECT blob_pk FROM kept_blobs)"
+        return int(self._connection.execute(sql).fetchone()[0])
+
+    def count_contents(self) -> int:
+        """How many different contents the tree has."""
+        row = self._connection.execute("SELECT count(DISTINCT blob_pk) FROM files").fetchone()
+        return int(row[0])
 
     def next_key(self, table: str, column: str) -> int:
         row = self._connection.execute(f"SELECT coalesce(max({column}), 0) + 1 FROM {table}")
@@ -147,6 +153,7 @@ class CuratedFacts:
         named: dict[str, list[tuple[int, SymbolFact]]] = defaultdict(list)
         for row in self._connection.execute(
             "SELECT blob_pk, ordinal, parent_ordinal, kind, name, qualified_name FROM symbols"
+            " WHERE blob_pk NOT IN (SELECT blob_pk FROM kept_blobs)"
         ):
             fact = SymbolFact._make(row[1:])
             symbols[row[0]].append(fact)

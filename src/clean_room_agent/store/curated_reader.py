@@ -293,7 +293,7 @@ class CuratedReader:
             for part in _parts(names)
             for row in self._connection.execute(
                 f"SELECT name, count(*) FROM symbols WHERE name IN ({_marks(part)})"
-                " GROUP BY name ORDER BY name",
+                " AND blob_pk NOT IN (SELECT blob_pk FROM kept_blobs) GROUP BY name ORDER BY name",
                 part,
             )
         }

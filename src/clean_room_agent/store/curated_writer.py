@@ -11,7 +11,7 @@ secondary indexes are made after the rows, inside the same transaction.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -37,9 +37,10 @@ _INSERT_TEXT = "INSERT INTO blob_text VALUES (?,?,?,?)"
 _INSERT_SEARCH = "INSERT INTO blob_search (rowid, names, prose, identifiers) VALUES (?,?,?,?)"
 _INSERT_EDGE = "INSERT INTO edges VALUES (?,?,?,?,?,?,?)"
 
+EDGE_INDEXES = ("edges_source", "edges_target")
 _BLOB_INDEXES = (
     "symbols_blob", "symbols_name", "symbol_references_blob", "symbol_references_name",
-    "imports_blob", "edges_source", "edges_target",
+    "imports_blob", *EDGE_INDEXES,
 )  # fmt: skip
 _HISTORY_INDEXES = ("commit_files_commit", "commit_files_path", "cochange_b")
 
@@ -74,6 +75,8 @@ class CuratedWriter:
         ):
             self.connection.execute(f"PRAGMA {pragma}")
 
+        self._aside: dict[str, str] = {}
+
     def __enter__(self) -> Self:
         return self
 
@@ -98,7 +101,8 @@ class CuratedWriter:
         self.connection.execute("INSERT INTO blob_search (blob_search) VALUES ('delete-all')")
         for table in (
             "edges", "files", "path_search", "skipped_files", "symbols", "symbol_references",
-            "imports", "blob_text", "generated_blobs", "file_attributes", "parsed_blobs", "meta",
+            "imports", "blob_text", "generated_blobs", "file_attributes", "kept_blobs",
+            "parsed_blobs", "meta",
         ):  # fmt: skip
             self.connection.execute(f"DELETE FROM {table}")
 
@@ -112,15 +116,17 @@ class CuratedWriter:
     def bulk_load(self, *, blobs: bool, history: bool) -> Iterator[None]:
         """Set the secondary indexes aside for the body and make them again after it."""
         names = (*(_BLOB_INDEXES if blobs else ()), *(_HISTORY_INDEXES if history else ()))
-        statements = [
-            self.connection.execute("SELECT sql FROM sqlite_master WHERE name = ?", (n,)).fetchone()
-            for n in names
-        ]
         for name in names:
+            query = "SELECT sql FROM sqlite_master WHERE name = ?"
+            self._aside[name] = self.connection.execute(query, (name,)).fetchone()[0]
             self.connection.execute(f"DROP INDEX {name}")
         yield
-        for (statement,) in statements:
-            self.connection.execute(statement)
+        self.make_indexes()
+
+    def make_indexes(self, *, but: Collection[str] = ()) -> None:
+        """Make again what `bulk_load` set aside, once no row is added to its table any more."""
+        for name in [name for name in self._aside if name not in but]:
+            self.connection.execute(self._aside.pop(name))
 
     # blobs ----------------------------------------------------------------------------------
 
@@ -141,20 +147,53 @@ class CuratedWriter:
         execute(_INSERT_TEXT, words)
         execute(_INSERT_SEARCH, words)
 
-    def delete_blobs(self, blob_pks: Iterable[int]) -> None:
-        """Remove parsed blobs that no file points at, from search too."""
-        keys = [(key,) for key in blob_pks]
-        self.connection.executemany(
+    def keep_orphans(self, *, at_most: int) -> None:
+        """Take blobs that no file points at out of search; keep `at_most` of them, the latest.
+
+        What goes beyond that is deleted, the longest unused first.
+        """
+        unused = self._keys(
+            "SELECT blob_pk FROM parsed_blobs WHERE blob_pk NOT IN (SELECT blob_pk FROM files)"
+            " AND blob_pk NOT IN (SELECT blob_pk FROM kept_blobs)"
+        )
+        # The words that a row was added with have to be given to take it out.
+        self._each(
             "INSERT INTO blob_search (blob_search, rowid, names, prose, identifiers)"
             " SELECT 'delete', blob_pk, names, prose, identifiers FROM blob_text"
             " WHERE blob_pk = ?",
-            keys,
+            unused,
+        )
+        turn = self._keys("SELECT coalesce(max(turn), 0) + 1 FROM kept_blobs")[0]
+        self.connection.executemany(
+            "INSERT INTO kept_blobs VALUES (?,?)", [(key, turn) for key in unused]
+        )
+        surplus = self._keys(
+            "SELECT blob_pk FROM kept_blobs ORDER BY turn DESC, blob_pk DESC LIMIT -1 OFFSET ?",
+            at_most,
         )
         for table in (
             "symbols", "symbol_references", "imports", "blob_text", "generated_blobs",
-            "parsed_blobs",
+            "kept_blobs", "parsed_blobs",
         ):  # fmt: skip
-            self.connection.executemany(f"DELETE FROM {table} WHERE blob_pk = ?", keys)
+            self._each(f"DELETE FROM {table} WHERE blob_pk = ?", surplus)
+
+    def revive_blobs(self) -> None:
+        """Make kept blobs that a file points at again searchable."""
+        used = self._keys(
+            "SELECT blob_pk FROM kept_blobs WHERE blob_pk IN (SELECT blob_pk FROM files)"
+        )
+        self._each(
+            "INSERT INTO blob_search (rowid, names, prose, identifiers)"
+            " SELECT blob_pk, names, prose, identifiers FROM blob_text WHERE blob_pk = ?",
+            used,
+        )
+        self._each("DELETE FROM kept_blobs WHERE blob_pk = ?", used)
+
+    def _each(self, statement: str, blob_pks: Iterable[int]) -> None:
+        self.connection.executemany(statement, [(key,) for key in blob_pks])
+
+    def _keys(self, statement: str, *values: object) -> list[int]:
+        return [row[0] for row in self.connection.execute(statement, values)]
 
     def add_generated(self, rules: Mapping[int, str]) -> None:
         """Mark new blobs that a tool wrote: the rule that says so, by blob."""
@@ -187,7 +226,7 @@ class CuratedWriter:
         )
 
     def delete_files(self, file_pks: Iterable[int]) -> None:
-        """Remove files with their edges; their blobs stay until `delete_blobs`."""
+        """Remove files with their edges; their blobs stay until `keep_orphans`."""
         keys = [(key,) for key in file_pks]
         for statement in (
             "DELETE FROM edges WHERE source_file = ?",
@@ -245,6 +284,49 @@ class CuratedWriter:
             [(row[0], row[3], row[4]) for row in commits],
         )
         self.connection.executemany("INSERT INTO commit_files VALUES (?,?,?)", files)
+
+    def delete_commits(self, commit_ids: Iterable[str]) -> set[int]:
+        """Remove commits, from search too; gives the keys of the paths that they touched."""
+        keys = [
+            row[0]
+            for commit_id in commit_ids
+            for row in self.connection.execute(
+                "SELECT commit_pk FROM commits WHERE commit_id = ?", (commit_id,)
+            )
+        ]
+        paths = {
+            path
+            for key in keys
+            for path in self._keys("SELECT path_pk FROM commit_files WHERE commit_pk = ?", key)
+        }
+        self._each(
+            "INSERT INTO commit_search (commit_search, rowid, subject, body)"
+            " SELECT 'delete', commit_pk, subject, body FROM commits WHERE commit_pk = ?",
+            keys,
+        )
+        for table in ("commit_files", "commits"):
+            self._each(f"DELETE FROM {table} WHERE commit_pk = ?", keys)
+        return paths
+
+    def delete_unused_paths(self, path_pks: Iterable[int], *, voting_files: int) -> None:
+        """After commits went: drop counts that are nought and paths that nothing touches, and
+        take the last time from the commits that are left and touch at most `voting_files`."""
+        keys = [(key,) for key in path_pks]
+        many = self.connection.executemany
+        many("DELETE FROM churn WHERE path_pk = ? AND commits = 0", keys)
+        many(
+            "UPDATE churn SET last_time = (SELECT max(author_time) FROM commit_files f"
+            " JOIN commits c USING (commit_pk) WHERE f.path_pk = churn.path_pk AND NOT is_merge"
+            " AND (SELECT count(*) FROM commit_files o WHERE o.commit_pk = c.commit_pk)"
+            f" <= {int(voting_files)}) WHERE path_pk = ?",
+            keys,
+        )
+        self.connection.execute("DELETE FROM cochange WHERE commits = 0")
+        many(
+            "DELETE FROM history_paths WHERE path_pk = ?1"
+            " AND NOT EXISTS (SELECT 1 FROM commit_files f WHERE f.path_pk = ?1)",
+            keys,
+        )
 
     def replace_churn(self, rows: Iterable[tuple[int, int, int, int]]) -> None:
         """Add to the churn of paths: `(path_pk, commits, fixes, last time)`."""

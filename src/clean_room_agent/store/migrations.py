@@ -33,7 +33,7 @@ APPLICATION_IDS: Mapping[Role, int] = {
 
 MIGRATIONS: Mapping[Role, tuple[str, ...]] = {
     Role.RAW: ("raw_001.sql", "raw_002.sql"),
-    Role.CURATED: ("curated_001.sql", "curated_002.sql", "curated_003.sql"),
+    Role.CURATED: ("curated_001.sql", "curated_002.sql", "curated_003.sql", "curated_004.sql"),
     Role.SESSION: ("session_001.sql",),
     Role.VECTORS: ("vectors_001.sql",),
 }
