@@ -46,4 +46,4 @@ def test_a_task_is_owned_while_its_session_is_open(tmp_path: Path) -> None:
 
 def test_versions_are_told() -> None:
     assert sqlite_version() >= (3, 37)
-    assert schema_versions() == {"raw": 2, "curated": 3, "session": 1, "vectors": 1}
+    assert schema_versions() == {"raw": 2, "curated": 4, "session": 1, "vectors": 1}
