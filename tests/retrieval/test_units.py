@@ -1,18 +1,20 @@
 """Cutting files into whole items, and measuring them."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from clean_room_agent.records.code import Span, Symbol, SymbolKind
 from clean_room_agent.records.context import Detail, Signal
 from clean_room_agent.retrieval.analysis import parse_task
 from clean_room_agent.retrieval.precision import Ask, Choices, ChosenFile, propose_units
-from clean_room_agent.retrieval.precision.units import HEADER, Unit, cut_units, whole_file
+from clean_room_agent.retrieval.precision.units import BETWEEN, HEADER, Unit, cut_units, whole_file
 from clean_room_agent.retrieval.resolve import resolve_mentions
 from clean_room_agent.retrieval.scope.text import make_queries
 from clean_room_agent.retrieval.sources import Sources
-from clean_room_agent.store.curated_reader import CuratedReader
+from clean_room_agent.store.curated_reader import CuratedReader, SymbolRow
 from tests.retrieval.sample import FILES, build_sample
 from tests.support.curated import build_curated
 
@@ -31,6 +33,14 @@ def cut(reader: CuratedReader, path: str) -> list[Unit]:
     assert file is not None
     symbols = reader.read_symbols(file.file_pk)
     return cut_units(file, symbols, reader.read_import_lines(file.blob_pk), FILES[path].encode())
+
+
+def cut_source(tmp_path: Path, path: str, source: str) -> list[Unit]:
+    build_curated(tmp_path, {path: source})
+    with CuratedReader(tmp_path) as reader:
+        file = reader.read_file(path)
+        assert file is not None
+        return cut_units(file, reader.read_definitions(file.file_pk), [], source.encode())
 
 
 def measure(reader: CuratedReader, task: str, whole_tokens: int = 0) -> Choices:
@@ -65,6 +75,60 @@ def test_units_are_disjoint_and_in_order_and_their_content_is_their_range(
         assert unit.content == FILES[PARSER].encode()[unit.span.start_byte : end]
 
 
+@pytest.mark.parametrize("path", sorted(FILES))
+def test_every_byte_of_a_file_is_in_one_item_of_it(reader: CuratedReader, path: str) -> None:
+    units = cut(reader, path)
+    assert b"".join(unit.content for unit in units) == FILES[path].encode()
+    for before, after in itertools.pairwise(units):
+        assert before.span.end_byte == after.span.start_byte
+        assert before.span.end_line <= after.span.start_line
+
+
+def test_statements_between_definitions_are_an_item_of_their_own(reader: CuratedReader) -> None:
+    first = "// the table of all handlers\nfunction one() {\n  return 1;\n}\n\n"
+    middle = "register(function () {\n  one();\n  return 2;\n});\n\n"
+    last = "/** Adds. */\nfunction two(a, b) {\n  return a + b;\n} // two\n"
+    data = (first + middle + last).encode()
+    known = reader.read_file(PARSER)
+    assert known is not None
+    symbols = [
+        _function(data, 0, b"function one", b"  return 1;\n}", doc=b"// the table of all handlers"),
+        _function(data, 1, b"function two", b"  return a + b;\n}", doc=b"/** Adds. */"),
+    ]
+    units = cut_units(known, symbols, [], data)
+    assert [(unit.name, unit.span.start_line, unit.span.end_line) for unit in units] == [
+        ("one", 1, 5),
+        (BETWEEN, 6, 10),
+        ("two", 11, 14),
+    ]
+    assert [unit.content.decode() for unit in units] == [first, middle, last]
+
+
+def _function(data: bytes, ordinal: int, opening: bytes, ending: bytes, doc: bytes) -> SymbolRow:
+    def span(start: int, end: int) -> Span:
+        return Span(start, end, data.count(b"\n", 0, start) + 1, data.count(b"\n", 0, end) + 1)
+
+    start = data.index(opening)
+    end = data.index(ending, start) + len(ending)
+    above = data.index(doc)
+    name = opening.split()[-1].decode()
+    symbol = Symbol(
+        SymbolKind.FUNCTION, name, name, "", span(start, end), span(above, above + len(doc))
+    )
+    return SymbolRow(0, ordinal, symbol)
+
+
+def test_attributes_after_the_first_method_are_an_item(tmp_path: Path) -> None:
+    body = "".join(f"    def f{n}(self):\n        return {n}\n\n" for n in range(60))
+    source = (
+        f"class A:\n{body}    f_alias = property(f1)\n\n    def last(self):\n        return 0\n"
+    )
+    units = cut_source(tmp_path, "a.py", source)
+    (between,) = [unit for unit in units if unit.name == BETWEEN]
+    assert between.content == b"    f_alias = property(f1)\n\n"
+    assert between.owner == units[0].ordinal
+
+
 def test_a_large_class_is_an_outline_and_its_methods(reader: CuratedReader) -> None:
     units = {unit.name: unit for unit in cut(reader, PARSER)}
     outline = units["ExpressionParser"]
@@ -76,19 +140,14 @@ def test_a_large_class_is_an_outline_and_its_methods(reader: CuratedReader) -> N
 def test_the_header_runs_from_the_first_import_to_the_first_definition(
     reader: CuratedReader,
 ) -> None:
-    header = cut(reader, PARSER)[0]
-    assert header.name == HEADER
+    header = next(unit for unit in cut(reader, PARSER) if unit.name == HEADER)
     assert header.content.startswith(b"import re\n")
     assert header.content.rstrip().endswith(b"import tokenize")
 
 
 def test_a_small_class_is_one_item(tmp_path: Path) -> None:
     source = "class A:\n    def f(self):\n        return 1\n\n\ndef g():\n    return 2\n"
-    build_curated(tmp_path, {"a.py": source})
-    with CuratedReader(tmp_path) as reader:
-        file = reader.read_file("a.py")
-        assert file is not None
-        units = cut_units(file, reader.read_symbols(file.file_pk), [], source.encode())
+    units = cut_source(tmp_path, "a.py", source)
     assert [(unit.name, unit.detail) for unit in units] == [
         ("A", Detail.SYMBOL),
         ("g", Detail.SYMBOL),

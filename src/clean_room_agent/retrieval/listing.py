@@ -17,7 +17,7 @@ from clean_room_agent.records.code import Span, SymbolKind
 from clean_room_agent.records.context import Candidate, Signal
 from clean_room_agent.redaction import for_prompt, why_withheld
 from clean_room_agent.retrieval.cap import Cap
-from clean_room_agent.retrieval.precision.units import HEADER
+from clean_room_agent.retrieval.precision.units import BETWEEN, HEADER
 from clean_room_agent.retrieval.sources import Sources
 from clean_room_agent.retrieval.words import bounded
 from clean_room_agent.store.curated_reader import CuratedReader, FileRow, SymbolRow
@@ -86,6 +86,8 @@ class Listings:
 
     def _symbol(self, candidate: Candidate, file: FileRow) -> dict[str, object]:
         fields: dict[str, object] = {"symbol": candidate.symbol, "tokens": candidate.tokens}
+        if candidate.symbol == BETWEEN:
+            return fields | {"kind": "statements and comments outside definitions"}
         if candidate.symbol == HEADER:
             return fields | {"kind": "imports and what stands before the first definition"}
         row = self._row_of(candidate, file)

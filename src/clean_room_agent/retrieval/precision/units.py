@@ -1,13 +1,16 @@
 """Cut a file into the whole items that can be shown: functions, class outlines, header, file.
 
-Takes: a file, its symbols, its bytes. Gives: disjoint `Unit`s in file order. Does not know:
-scores. All borders come from the parse; none is searched for in the text.
+Takes: a file, its symbols, its bytes. Gives: disjoint `Unit`s in file order, with no line of the
+file outside them. Does not know: scores. All borders come from the parse: a definition begins
+with its documentation, blank lines and closing brackets end the item before them, and what stands
+between two definitions is an item of its own.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clean_room_agent.records.code import Span, Symbol, SymbolKind
 from clean_room_agent.records.context import Detail, SubjectKind
@@ -28,6 +31,10 @@ SMALL_CLASS_BYTES = 1_200  # a class this small is shown with its methods
 HEADER = "<header>"
 # Languages whose headings and tables hold what stands under them.
 SECTIONED = frozenset({"markdown", "toml"})
+BETWEEN = "<between>"  # statements and comments outside all definitions
+# The rest of the line on which an item ends, and lines that hold nothing of their own.
+_ENDING = re.compile(rb"[ \t;,)\]}]*(?://[^\n]*|#[^\n]*)?(?:\r?\n|\Z)(?:[ \t;,)\]}]*\r?\n)*")
+_EMPTY = re.compile(rb"[\s;,)\]}]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +74,62 @@ def cut_units(
     units = _Cutter(file, data, by_ordinal, children).cut(None)
     if not units:
         return [whole_file(file, data)]
-    first = min(units, key=lambda unit: unit.span.start_byte)
-    header = _header(file, data, first.span, imports)
-    return [*header, *sorted(units, key=lambda unit: unit.span.start_byte)]
+    units.sort(key=lambda unit: unit.span.start_byte)
+    header = _header(file, data, units[0].span, imports)
+    return _fill([*header, *_with_documentation(units, by_ordinal, data)], data)
+
+
+def _with_documentation(
+    units: Sequence[Unit], by_ordinal: dict[int, Symbol], data: bytes
+) -> list[Unit]:
+    """A comment that documents a definition from above begins its item."""
+    found: list[Unit] = []
+    free = 0
+    for unit in units:
+        doc = None if unit.ordinal is None else by_ordinal[unit.ordinal].docstring
+        if doc is not None and free <= doc.start_byte < unit.span.start_byte:
+            start = max(free, _line_start(data, doc.start_byte))
+            unit = _spread(unit, start, unit.span.end_byte, data)
+        free = unit.span.end_byte
+        found.append(unit)
+    return found
+
+
+def _fill(units: Sequence[Unit], data: bytes) -> list[Unit]:
+    """The items with what stands before, between and after them."""
+    filled: list[Unit] = []
+    first = units[0]
+    if not _EMPTY.match(data, 0, first.span.start_byte):
+        filled.append(_between(first, None, 0, first.span.start_byte, data))
+    for place, unit in enumerate(units):
+        following = units[place + 1] if place + 1 < len(units) else None
+        stop = len(data) if following is None else following.span.start_byte
+        ending = _ENDING.match(data, unit.span.end_byte, stop)
+        end = unit.span.end_byte if ending is None else ending.end()
+        if _EMPTY.match(data, end, stop):
+            end = stop
+        filled.append(_spread(unit, unit.span.start_byte, end, data))
+        if end < stop:
+            owner = None if following is None else following.owner
+            filled.append(_between(unit, owner, end, stop, data))
+    return filled
+
+
+def _between(near: Unit, owner: int | None, start: int, end: int, data: bytes) -> Unit:
+    bare = replace(near, name=BETWEEN, detail=Detail.SYMBOL, ordinal=None, owner=owner)
+    line = data.count(b"\n", 0, start) + 1
+    bare = replace(bare, kind=SubjectKind.SYMBOL, span=Span(start, start, line, line))
+    return _spread(bare, start, end, data)
+
+
+def _spread(unit: Unit, start: int, end: int, data: bytes) -> Unit:
+    """The unit with other borders."""
+    span = unit.span
+    if (start, end) == (span.start_byte, span.end_byte):
+        return unit
+    first = span.start_line - data.count(b"\n", start, span.start_byte)
+    last = first + data.count(b"\n", start, max(start, end - 1))
+    return replace(unit, span=Span(start, end, first, last), content=data[start:end])
 
 
 def _cut_sections(file: FileRow, by_ordinal: dict[int, Symbol], data: bytes) -> list[Unit]:
