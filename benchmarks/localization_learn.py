@@ -28,7 +28,8 @@ from clean_room_agent.retrieval.weights import SCOPE_WEIGHTS, SYMBOL_WEIGHTS
 # Learned from nothing here: no task of the suites has tests that ran.
 FIXED = frozenset({"spectrum", "mention.suggested", "text.suggested", "embed.cosine"})
 # Few issues give a path, a test or a traceback, while a person who asks often does: these keep
-# a stated least weight whatever is learned. Forms of items may weigh against them.
+# a stated least weight whatever is learned. Forms of items may weigh against them, no more than
+# that a small item that the task names keeps a score.
 LEAST = MappingProxyType(
     {
         "mention.path": 0.30,
@@ -36,11 +37,12 @@ LEAST = MappingProxyType(
         "mention.traceback": 0.11,
         "mention.module": 0.11,
         "mention.stem": 0.11,
-        "form.small": -1.0,
-        "form.outline": -1.0,
+        "form.small": -0.55,
+        "form.outline": -0.25,
         "member.score": 0.0,
     }
 )
+SCALE = 2.0  # `DEARNESS` stands to weights as they are given, which is twice as large as learned
 Learned = Mapping[str, Mapping[str, float]]  # by repository held out; "" is all together
 
 
@@ -81,19 +83,28 @@ def file_lesson(board: Board, without: frozenset[str] = frozenset()) -> Lesson:
 
 
 def item_lesson(board: Board, files: Learned) -> Lesson:
-    """Items as they are once files are ranked with weights that never saw their repository."""
+    """Items as they are once files are ranked with weights that never saw their repository.
+
+    Gold are the items that hold changed lines: a language without listed functions teaches too.
+    """
     names = tuple(SYMBOL_WEIGHTS)
     cases = []
     for task in board.tasks:
-        if not task["gold_functions"]:
-            continue
         row = board.rows[task["task_id"]]
         shares = file_shares(row, files[task["repo"]])
         candidates = [(_item_key(item), _with_share(item, shares)) for item in row["items"]]
-        cases.append(
-            make_case(task["task_id"], task["repo"], names, candidates, task["gold_functions"])
-        )
+        gold = [_item_key(item) for item in row["items"] if _is_changed(item, task)]
+        cases.append(make_case(task["task_id"], task["repo"], names, candidates, gold))
     return Lesson(names, cases, SYMBOL_WEIGHTS, frozenset(names) - FIXED - {"mention.path"})
+
+
+def _is_changed(item: Row, task: Task) -> bool:
+    return any(
+        span["path"] == item["path"]
+        and span["start"] <= item["end"]
+        and item["start"] <= span["end"]
+        for span in task["gold_spans"]
+    )
 
 
 def file_shares(row: Row, weights: Mapping[str, float]) -> dict[str, float]:
@@ -103,7 +114,7 @@ def file_shares(row: Row, weights: Mapping[str, float]) -> dict[str, float]:
 
 
 def _item_key(item: Row) -> str:
-    return f"{item['path']}::{item['symbol']}"
+    return f"{item['path']}:{item['start']}:{item['end']}"
 
 
 def _with_share(item: Row, shares: Mapping[str, float]) -> dict[str, float]:
@@ -116,7 +127,8 @@ def held_out(files: Learned, items: Learned) -> Ranker:
     """Ranks each task with weights that were learned without its repository."""
 
     def rank(task: Task, row: Row) -> Row:
-        return predict(row, files[task["repo"]], items.get(task["repo"], SYMBOL_WEIGHTS))
+        own = {name: SCALE * weight for name, weight in items[task["repo"]].items()}
+        return predict(row, files[task["repo"]], own)
 
     return rank
 

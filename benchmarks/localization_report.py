@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 
 from localization_cases import Row, Task, read_lines
 
-from clean_room_agent.retrieval.weights import SCOPE_WEIGHTS, SYMBOL_WEIGHTS
+from clean_room_agent.retrieval.weights import DEARNESS, SCOPE_WEIGHTS, SYMBOL_WEIGHTS
 
 KS = (1, 3, 5, 10, 20)
 BASELINES = {"a": "BM25, whole files", "b": "BM25, functions", "f": "BM25 and mentions"}
@@ -55,6 +56,7 @@ def predict(row: Row, files: Weights, items: Weights) -> Row:
 
     scored = [(item_score(item), item) for item in row["items"]]
     scored.sort(key=lambda pair: (-round(pair[0], 9), pair[1]["path"], pair[1]["start"]))
+    filled = sorted(scored, key=lambda pair: DEARNESS * math.log1p(pair[1]["tokens"]) - pair[0])
     return {
         "task_id": row["task_id"],
         "files": ranked,
@@ -64,7 +66,7 @@ def predict(row: Row, files: Weights, items: Weights) -> Row:
             for name in ([item["symbol"]] if item["symbol"] else []) + item.get("inside", [])
         ],
         "spans": [
-            {key: item[key] for key in ("path", "start", "end", "tokens")} for _, item in scored
+            {key: item[key] for key in ("path", "start", "end", "tokens")} for _, item in filled
         ],
         "seconds": row["seconds"],
     }

@@ -127,3 +127,15 @@ def test_equal_scores_are_ordered_by_path_whatever_their_input_order() -> None:
     for given in (ones, ones[::-1]):
         decisions = RankedJudge().judge("scope", given, StageBudget(9, 9)).decisions
         assert [decision.candidate.path for decision in decisions] == ["a", "b", "c"]
+
+
+def test_a_dear_item_waits_for_cheaper_ones_that_say_nearly_as_much() -> None:
+    large, small = candidate("large", 1.0, tokens=90), candidate("small", 0.9, tokens=20)
+    plain = StageBudget(tokens=100, items=9)
+    by_score = RankedJudge().judge("precision", [large, small], plain).decisions
+    filled = RankedJudge().judge("precision", [large, small], replace(plain, dearness=0.2))
+    assert [d.verdict for d in by_score] == [Verdict.INCLUDED, Verdict.EXCLUDED]
+    assert [(d.rank, d.candidate.path, d.verdict) for d in filled.decisions] == [
+        (1, "large", Verdict.EXCLUDED),
+        (2, "small", Verdict.INCLUDED),
+    ]

@@ -6,6 +6,7 @@ know: any database, where candidates come from, or what becomes of the decisions
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,7 +21,8 @@ class StageBudget:
     """What a stage may let through: tokens, items, and a share of the best score as floor.
 
     The first `few` need no more than `few_floor`. A candidate with a signal of a name in
-    `pointed`, strong enough, passes below the floor.
+    `pointed`, strong enough, passes below the floor. `dearness` is what the logarithm of a
+    candidate's tokens takes from its score when the room is filled.
     """
 
     tokens: int
@@ -29,6 +31,7 @@ class StageBudget:
     pointed: frozenset[str] = frozenset()
     few: int = 0
     few_floor: float = 0.0
+    dearness: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +80,17 @@ def candidate_order(candidate: Candidate) -> tuple[float, str, int, str]:
     return (-round(candidate.score, 9), candidate.path, start, candidate.symbol)
 
 
+def fill_order(candidate: Candidate, dearness: float) -> tuple[float, tuple[float, str, int, str]]:
+    """The order in which a room is filled: by score, where large candidates come later."""
+    price = dearness * math.log1p(candidate.tokens)
+    return (-round(candidate.score - price, 9), candidate_order(candidate))
+
+
 class RankedJudge:
     """The judge without a model: a cut by score under the budget, in one stable order.
 
-    An item that does not fit is left out whole and the next is tried (rule 1: nothing is cut).
+    Ranks go by score; the room is filled by `fill_order`. An item that does not fit is left out
+    whole and the next is tried (rule 1: nothing is cut).
     """
 
     @property
@@ -88,26 +98,26 @@ class RankedJudge:
         return "ranked/1"
 
     def judge(self, stage: str, candidates: Sequence[Candidate], budget: StageBudget) -> Opinion:
-        ordered = sorted(candidates, key=candidate_order)
-        best = ordered[0].score if ordered else 0.0
+        ranked = sorted(candidates, key=candidate_order)
+        best = ranked[0].score if ranked else 0.0
         left, shown = budget.tokens, 0
-        decisions = []
-        for rank, candidate in enumerate(ordered, start=1):
+        decisions: dict[int, Decision] = {}
+        for rank, candidate in sorted(
+            enumerate(ranked, start=1), key=lambda placed: fill_order(placed[1], budget.dearness)
+        ):
             refusal = _refusal(candidate, rank, best, left, shown, budget)
             if refusal is None:
                 left -= candidate.tokens
                 shown += 1
-            decisions.append(
-                Decision(
-                    candidate=candidate,
-                    stage=stage,
-                    judge=self.name,
-                    rank=rank,
-                    verdict=Verdict.INCLUDED if refusal is None else Verdict.EXCLUDED,
-                    reason=refusal or _approval(candidate, rank, left),
-                )
+            decisions[rank] = Decision(
+                candidate=candidate,
+                stage=stage,
+                judge=self.name,
+                rank=rank,
+                verdict=Verdict.INCLUDED if refusal is None else Verdict.EXCLUDED,
+                reason=refusal or _approval(candidate, rank, left),
             )
-        return Opinion(tuple(decisions))
+        return Opinion(tuple(decisions[rank] for rank in sorted(decisions)))
 
     def prioritise(self, items: Sequence[Item], budget_tokens: int) -> Priority:
         """Leave the order to the scores, which decided before."""

@@ -49,6 +49,7 @@ from clean_room_agent.retrieval.scope.embed import Meaning
 from clean_room_agent.retrieval.scope.text import make_queries
 from clean_room_agent.retrieval.sources import ReadSource, Sources
 from clean_room_agent.retrieval.weights import (
+    DEARNESS,
     FEW,
     FEW_FLOOR,
     GUESS_ITEMS,
@@ -259,9 +260,10 @@ class _Run:
 def _item_budget(left: int, *, is_pointed: bool, is_guess: bool) -> StageBudget:
     """A task that names no item gives few of them, a guess fewer, in a part of the room."""
     if is_guess:
-        return StageBudget(min(left, GUESS_TOKENS), GUESS_ITEMS, SYMBOL_FLOOR, POINTED_SIGNALS)
+        tokens = min(left, GUESS_TOKENS)
+        return StageBudget(tokens, GUESS_ITEMS, SYMBOL_FLOOR, POINTED_SIGNALS, dearness=DEARNESS)
     items = SYMBOL_ITEMS if is_pointed else UNNAMED_ITEMS
-    return StageBudget(left, items, SYMBOL_FLOOR, POINTED_SIGNALS, FEW, FEW_FLOOR)
+    return StageBudget(left, items, SYMBOL_FLOOR, POINTED_SIGNALS, FEW, FEW_FLOOR, DEARNESS)
 
 
 def _chosen_files(proposed: Proposed, decisions: tuple[Decision, ...]) -> list[ChosenFile]:
