@@ -159,7 +159,7 @@ def weigh(package: ContextPackage | None, places: Places) -> Level:
         return Level(0.0, False, 0, 0, 0, 0)
     code = [f for f in package.fragments if f.kind is FragmentKind.CODE and f.span is not None]
     spans = [(path, span) for path, own in places.gold.items() for span in own]
-    held = [_is_held(path, span, code) for path, span in spans]
+    held = [is_held(path, span, code) for path, span in spans]
     in_gold = near = 0
     for fragment in code:
         if _touches(fragment, places.gold):
@@ -171,7 +171,7 @@ def weigh(package: ContextPackage | None, places: Places) -> Level:
     return Level(whole, bool(held) and all(held), total, in_gold, near, package.tokens)
 
 
-def _is_held(path: str, span: Span, code: Sequence[Fragment]) -> bool:
+def is_held(path: str, span: Span, code: Sequence[Fragment]) -> bool:
     """Whether one fragment holds the whole definition, or an outline and members all of it."""
     own = [f.span for f in code if f.path == path and f.span is not None]
     at = span.start_byte
