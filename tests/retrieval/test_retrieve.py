@@ -67,6 +67,24 @@ def test_the_named_function_is_shown(repo: CuratedRepo) -> None:
     )
 
 
+def test_a_larger_room_asks_for_less(tmp_path: Path) -> None:
+    words = ["minus", "operand", "parser", "unary", "token", "stream", "depth"]
+    source = "".join(
+        f"def part{n}(value):\n"
+        + "".join(f"    {words[k % 7]} = value + {k}\n" for k in range(n % 7 + 1))
+        + "".join(f"    other{k} = {k}\n" for k in range(30))
+        + "\n\n"
+        for n in range(24)
+    )
+    repo = build_curated(tmp_path, {"src/pkg/parts.py": source})
+    task = f"The {' '.join(words)} of part is wrong"
+    few, more = (
+        set(code(retrieve_sample(repo, task, budget_tokens=room))) for room in (8_000, 32_000)
+    )
+    assert 0 < len(few) < len(more)
+    assert few < more
+
+
 @pytest.mark.parametrize("budget", [400, 700, 1_000, 2_000, 4_000, 16_000])
 def test_rule_1_every_shown_item_is_whole_at_every_budget(repo: CuratedRepo, budget: int) -> None:
     package = retrieve_sample(repo, TASK, budget_tokens=budget)

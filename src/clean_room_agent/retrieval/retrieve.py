@@ -6,6 +6,7 @@ every candidate has a decision. Does not know: models, or what the package is fo
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -52,6 +53,7 @@ from clean_room_agent.retrieval.weights import (
     DEARNESS,
     FEW,
     FEW_FLOOR,
+    FULL_ROOM,
     GUESS_ITEMS,
     GUESS_TOKENS,
     SCOPE_FILES,
@@ -258,12 +260,18 @@ class _Run:
 
 
 def _item_budget(left: int, *, is_pointed: bool, is_guess: bool) -> StageBudget:
-    """A task that names no item gives few of them, a guess fewer, in a part of the room."""
+    """A task that names no item gives few of them, a guess fewer, in a part of the room.
+
+    A room larger than `FULL_ROOM` asks for less: who gives more of it wants more to be in it.
+    """
     if is_guess:
         tokens = min(left, GUESS_TOKENS)
         return StageBudget(tokens, GUESS_ITEMS, SYMBOL_FLOOR, POINTED_SIGNALS, dearness=DEARNESS)
-    items = SYMBOL_ITEMS if is_pointed else UNNAMED_ITEMS
-    return StageBudget(left, items, SYMBOL_FLOOR, POINTED_SIGNALS, FEW, FEW_FLOOR, DEARNESS)
+    ease = math.sqrt(min(1.0, FULL_ROOM / max(1, left)))
+    items = SYMBOL_ITEMS if is_pointed else int(UNNAMED_ITEMS / ease)
+    return StageBudget(
+        left, items, SYMBOL_FLOOR * ease, POINTED_SIGNALS, FEW, FEW_FLOOR * ease, DEARNESS
+    )
 
 
 def _chosen_files(proposed: Proposed, decisions: tuple[Decision, ...]) -> list[ChosenFile]:

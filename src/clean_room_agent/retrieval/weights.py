@@ -117,6 +117,7 @@ DEARNESS = 0.17
 # Tuned by eye on sixteen texts about two repositories: a named function gives itself, what calls
 # it or is called by it, and few more.
 SYMBOL_FLOOR = 0.70
+FULL_ROOM = 8_000  # tokens; in n times the room the floors are lower by sqrt(n)
 FEW = 8  # the first ones, which need only
 FEW_FLOOR = 0.55
 POINTED = 0.5  # a mention of this value or more (at most four files share it) passes the floor
