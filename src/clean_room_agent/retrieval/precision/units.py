@@ -1,7 +1,7 @@
 """Cut a file into the whole items that can be shown: functions, class outlines, header, file.
 
-Takes: a file, its symbols, its bytes. Gives: disjoint `Unit`s in file order, with no line of the
-file outside them. Does not know: scores. All borders come from the parse: a definition begins
+Takes: a file, its symbols, its bytes. Gives: disjoint `Unit`s in file order, with no line of a
+program outside them. Does not know: scores. All borders come from the parse: a definition begins
 with its documentation, blank lines and closing brackets end the item before them, and what stands
 between two definitions is an item of its own.
 """
@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from clean_room_agent.records.code import Span, Symbol, SymbolKind
 from clean_room_agent.records.context import Detail, SubjectKind
+from clean_room_agent.repo.languages import is_code
 from clean_room_agent.retrieval.sources import whole_span
 from clean_room_agent.store.curated_reader import FileRow, SymbolRow
 
@@ -76,6 +77,8 @@ def cut_units(
         return [whole_file(file, data)]
     units.sort(key=lambda unit: unit.span.start_byte)
     header = _header(file, data, units[0].span, imports)
+    if not is_code(file.language):
+        return [*header, *units]  # what stands between two keys of data says nothing
     return _fill([*header, *_with_documentation(units, by_ordinal, data)], data)
 
 
