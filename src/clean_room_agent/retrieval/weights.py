@@ -112,7 +112,7 @@ SCOPE_FILES = 20
 SCOPE_FLOOR = 0.25
 SYMBOLS_RECORDED = 300
 # Of two items that say as much of the task the one with fewer tokens is put in first. Measured
-# with 0.03 to 0.3; from 0.14 on the lines that are changed are within a point of each other.
+# with 0.03 to 0.31: most changed lines in 8k tokens from 0.14 to 0.24, fewer on either side.
 DEARNESS = 0.17
 # Tuned by eye on sixteen texts about two repositories: a named function gives itself, what calls
 # it or is called by it, and few more.
