@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from clean_room_agent.store.vectors import Vectors
 
 # Raised whenever the same code would be cut or named in another way.
-CUT = "1"
+CUT = "2"
 _CONTENTS_TOGETHER = 16
 _QUERY_BATCH = 1
 
