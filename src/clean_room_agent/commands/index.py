@@ -6,10 +6,10 @@ Takes: an open repository. Gives: printed totals. Does not know: how a file is p
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from clean_room_agent.commands.invocation import Invocation, recorded_run
+from clean_room_agent.commands.invocation import Invocation, OpenRun, recorded_run
 from clean_room_agent.commands.output import Output
 from clean_room_agent.records.code import IndexReport
 
@@ -19,32 +19,51 @@ if TYPE_CHECKING:
 MAX_SKIPPED_SHOWN = 10
 
 
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What one refresh of the index did; `embedded` is None where [embed] is off."""
+
+    report: IndexReport
+    embedded: EmbedReport | None
+
+    def document(self, run_id: str | None) -> dict[str, object]:
+        """Return it as JSON content; `run_id` is None where nothing was logged."""
+        content: dict[str, object] = {"run_id": run_id, **asdict(self.report)}
+        if self.embedded is not None:
+            content["embedded"] = asdict(self.embedded)
+        return content
+
+
 def index(invocation: Invocation, *, full: bool) -> None:
     """Index and print what was done."""
     invocation.require_room()
     with recorded_run(invocation, "index", ["--full"] if full else []) as run:
-        report, embedded = _refresh(invocation, full=full)
-        run.raw.append_index_run(run.run_id, report)
-        run.summary = {"files": report.files, "parsed": report.parsed_blobs}
-        if embedded is not None:
-            run.summary["embedded"] = asdict(embedded)
-    print_report(invocation.output, report, embedded)
-    document = {"run_id": run.run_id, **asdict(report)}
-    if embedded is not None:
-        document["embedded"] = asdict(embedded)
-    invocation.output.document(document)
+        refreshed = refresh(invocation, full=full)
+        log_refresh(run, refreshed)
+    print_refresh(invocation.output, refreshed)
+    invocation.output.document(refreshed.document(run.run_id))
 
 
-def refresh_index(invocation: Invocation, *, full: bool = False) -> IndexReport:
+def log_refresh(run: OpenRun, refreshed: Refreshed) -> None:
+    """Log what a refresh did as that of a run of `cra index`."""
+    report = refreshed.report
+    run.raw.append_index_run(run.run_id, report)
+    run.summary = {"files": report.files, "parsed": report.parsed_blobs}
+    if refreshed.embedded is not None:
+        run.summary["embedded"] = asdict(refreshed.embedded)
+
+
+def refresh_index(invocation: Invocation) -> None:
+    """Bring the index up to date for a verb that reads it. Raises: as `refresh`."""
+    refresh(invocation, full=False)
+
+
+def refresh(invocation: Invocation, *, full: bool) -> Refreshed:
     """Bring the index up to date with the working tree; cheap when nothing changed.
 
     Where [embed] is on, new code is embedded too.
     Raises: ConfigError, before anything is done, where [embed] is on and cannot work.
     """
-    return _refresh(invocation, full=full)[0]
-
-
-def _refresh(invocation: Invocation, *, full: bool) -> tuple[IndexReport, EmbedReport | None]:
     from clean_room_agent.indexing import index_repository
 
     _require_embedding(invocation)
@@ -61,7 +80,7 @@ def _refresh(invocation: Invocation, *, full: bool) -> tuple[IndexReport, EmbedR
     )
     embedded = _embed_new(invocation, progress) if report.files else None
     invocation.output.end_progress()
-    return report, embedded
+    return Refreshed(report, embedded)
 
 
 def _require_embedding(invocation: Invocation) -> None:
@@ -84,8 +103,9 @@ def _embed_new(
     return embed_new(invocation.repository, invocation.root, config, progress)
 
 
-def print_report(output: Output, report: IndexReport, embedded: EmbedReport | None = None) -> None:
+def print_refresh(output: Output, refreshed: Refreshed) -> None:
     """Print what the index holds now and what this run did, for a person."""
+    report, embedded = refreshed.report, refreshed.embedded
     output.line(
         f"{report.files:,} files, {report.symbols:,} symbols, {report.references:,} references, "
         f"{report.edges:,} edges, {report.commits:,} commits"

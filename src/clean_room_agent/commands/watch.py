@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import replace
 
-from clean_room_agent.commands.index import print_report, refresh_index
+from clean_room_agent.commands.index import Refreshed, log_refresh, print_refresh, refresh
 from clean_room_agent.commands.invocation import Invocation, recorded_run
 from clean_room_agent.errors import RepositoryError, StoreBusyError
-from clean_room_agent.records.code import IndexReport
 from clean_room_agent.repo.watching import Polling, Waiting, Watch
 from clean_room_agent.store.curated_state import read_index_state
 from clean_room_agent.store.locks import name_process, named_lock
@@ -67,17 +66,17 @@ class _Watcher:
         self._invocation.output.note(f"watching {self._root}; Ctrl-C ends it")
         while True:
             if self._waiting.wait(seconds=QUIET_SECONDS):
-                report = self._until_done(full=False, first=False)
+                report = self._until_done(full=False, first=False).report
                 time.sleep(min(report.seconds, LONGEST_REST_SECONDS))
             else:
                 self._require_repository()
 
-    def _until_done(self, *, full: bool, first: bool) -> IndexReport:
+    def _until_done(self, *, full: bool, first: bool) -> Refreshed:
         """Refresh once; what is in the way now is tried again."""
         while True:
             self._require_repository()
             try:
-                report = self._refresh(full=full, first=first)
+                refreshed = self._refresh(full=full, first=first)
             except StoreBusyError as error:
                 self._invocation.output.note(f"{error.message}; trying again")
             except RepositoryError as error:
@@ -89,34 +88,33 @@ class _Watcher:
                 time.sleep(FAILURE_PAUSE_SECONDS)
             else:
                 self._failures = 0
-                return report
+                return refreshed
 
-    def _refresh(self, *, full: bool, first: bool) -> IndexReport:
+    def _refresh(self, *, full: bool, first: bool) -> Refreshed:
         # A repository says where HEAD was when it was opened, so each refresh opens it again.
         invocation = replace(self._invocation)
         invocation.require_room()
         before = read_index_state(self._root)
-        report = refresh_index(invocation, full=full)
+        refreshed = refresh(invocation, full=full)
         changed = read_index_state(self._root) != before
-        run_id = self._log(invocation, report, full=full) if changed else None
+        run_id = self._log(invocation, refreshed, full=full) if changed else None
         if first:
-            print_report(invocation.output, report)
+            print_refresh(invocation.output, refreshed)
         elif changed:
-            _print(invocation, report)
+            _print(invocation, refreshed)
         if first or changed:
-            invocation.output.document({"run_id": run_id, **asdict(report)})
+            invocation.output.document(refreshed.document(run_id))
         self._waiting.ignore(invocation.repository.list_ignored())
-        return report
+        return refreshed
 
-    def _log(self, invocation: Invocation, report: IndexReport, *, full: bool) -> str:
+    def _log(self, invocation: Invocation, refreshed: Refreshed, *, full: bool) -> str:
         """Log a refresh that changed something, as a run of the plain verb; it is not done twice,
         so a busy log is waited for."""
         words = ["--watch", *(["--full"] if full else [])]
         while True:
             try:
                 with recorded_run(invocation, "index", words) as run:
-                    run.raw.append_index_run(run.run_id, report)
-                    run.summary = {"files": report.files, "parsed": report.parsed_blobs}
+                    log_refresh(run, refreshed)
             except StoreBusyError as error:
                 invocation.output.note(f"{error.message}; trying again")
             else:
@@ -142,9 +140,11 @@ def _identity(invocation: Invocation) -> tuple[int, ...] | None:
     return root.st_dev, root.st_ino, git.st_dev, git.st_ino
 
 
-def _print(invocation: Invocation, report: IndexReport) -> None:
+def _print(invocation: Invocation, refreshed: Refreshed) -> None:
+    report, embedded = refreshed.report, refreshed.embedded
+    made = "" if embedded is None else f"embedded {embedded.chunks:,} chunks, "
     invocation.output.line(
         f"{time.strftime('%H:%M:%S')}  {report.files:,} files: parsed {report.parsed_blobs:,}, "
         f"removed {report.removed_files:,}, new commits {report.new_commits:,}, "
-        f"{report.seconds:.2f} s"
+        f"{made}{report.seconds:.2f} s"
     )
