@@ -12,7 +12,15 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.indexing.edited_files import BRANCHES, IGNORES, MANIFESTS, PATHS, START, source
+from tests.indexing.edited_files import (
+    ATTRIBUTES,
+    BRANCHES,
+    IGNORES,
+    MANIFESTS,
+    PATHS,
+    START,
+    source,
+)
 from tests.support.git import GitRepo
 
 Edit = Callable[["Edited", int, int, int], None]
@@ -218,6 +226,12 @@ def manifest(to: Edited, a: int, b: int, c: int) -> None:
 def ignore(to: Edited, a: int, b: int, c: int) -> None:
     name = (".gitignore", ".craignore", "pkg/.gitignore", "pkg/.craignore")[a % 4]
     to.put(name, IGNORES[b % len(IGNORES)].encode())
+
+
+@_edit
+def attributes(to: Edited, a: int, b: int, c: int) -> None:
+    name = (".gitattributes", "pkg/.gitattributes")[a % 2]
+    to.put(name, ATTRIBUTES[b % len(ATTRIBUTES)].encode())
 
 
 @_edit

@@ -7,6 +7,7 @@ points at may be kept for the next branch switch, but no row here and no term st
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -40,6 +41,8 @@ _QUERIES = {
     "text": "SELECT f.path, names, prose, identifiers FROM blob_text JOIN files f USING (blob_pk)",
     "path_text": "SELECT f.path, p.path_tokens FROM path_search p"
     " LEFT JOIN files f ON f.file_pk = p.rowid",
+    "generated": "SELECT f.path, g.rule FROM generated_blobs g JOIN files f USING (blob_pk)",
+    "attributes": "SELECT path, words FROM file_attributes",
     "commits": "SELECT commit_id, author_time, subject, body, is_merge FROM commits",
     "commit_files": "SELECT c.commit_id, p.path, f.status FROM commit_files f"
     " LEFT JOIN commits c USING (commit_pk) LEFT JOIN history_paths p USING (path_pk)",
@@ -95,6 +98,24 @@ def differences(left: dict[str, Rows], right: dict[str, Rows]) -> dict[str, tupl
         for name in left
         if left[name] != right[name]
     }
+
+
+def unread_tables(root: Path) -> set[str]:
+    """Tables of the index that no query here reads, without the parts of full-text tables."""
+    connection = get_connection(Role.CURATED, repo_path=root, read_only=True)
+    try:
+        names = {
+            str(row[0])
+            for row in connection.execute(
+                "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table',"
+                " 'virtual') AND name NOT LIKE 'sqlite%'"
+            )
+        }
+    finally:
+        connection.close()
+    asked = " ".join([*_QUERIES.values(), *_FOUND.values()])
+    words = set(re.findall(r"\w+", asked))
+    return names - words
 
 
 def check_search(root: Path) -> None:

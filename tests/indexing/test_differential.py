@@ -18,7 +18,7 @@ from clean_room_agent.indexing import index_repository
 from clean_room_agent.repo.git import open_repository
 from clean_room_agent.store.connect import Role, get_connection
 from tests.indexing.edited import EDITS, Edited
-from tests.indexing.live import check_search, differences, fresh_rows, live_rows
+from tests.indexing.live import check_search, differences, fresh_rows, live_rows, unread_tables
 
 LONG = int(os.environ.get("CRA_LONG_DIFFERENTIAL", "0"))
 
@@ -80,13 +80,18 @@ def test_an_index_that_followed_random_edits_equals_a_fresh_one(
     [
         ("DELETE FROM symbol_references WHERE rowid = 1", {"references"}),
         ("UPDATE edges SET confidence = 0.123 WHERE rowid = 1", {"edges"}),
+        ("INSERT INTO file_attributes VALUES (CAST('pkg/one.py' AS BLOB), 'x')", {"attributes"}),
+        ("INSERT INTO generated_blobs SELECT min(blob_pk), 'x' FROM files", {"generated"}),
         ("UPDATE churn SET fixes = fixes + 1 WHERE path_pk = 1", {"churn"}),
         (
             "INSERT INTO blob_search (rowid, names, prose, identifiers) VALUES (99, 'go', '', '')",
             {"blob_search hits", "blob_search terms"},
         ),
     ],
-    ids=["a reference is lacking", "an edge differs", "a count differs", "an orphan is searched"],
+    ids=[
+        *("a reference is lacking", "an edge differs", "an attribute is left"),
+        *("a mark is left", "a count differs", "an orphan is searched"),
+    ],
 )
 def test_a_single_row_that_differs_is_found(tmp_path: Path, harm: str, named: set[str]) -> None:
     """The control of the test above; the last row is a blob that no file points at."""
@@ -96,3 +101,10 @@ def test_a_single_row_that_differs_is_found(tmp_path: Path, harm: str, named: se
     connection.execute(harm)
     connection.close()
     assert set(differences(live_rows(edited.root), fresh_rows(edited.root))) == named
+
+
+def test_every_table_of_the_index_is_compared(tmp_path: Path) -> None:
+    """But what a model described, and the list of contents that no live row may show."""
+    edited = Edited(tmp_path)
+    follow(edited.root)
+    assert unread_tables(edited.root) == {"descriptions", "kept_blobs"}
