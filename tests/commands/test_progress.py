@@ -83,6 +83,7 @@ began, step = time.monotonic(), 0
 while time.monotonic() - began < 0.8:
     step += 1
     output.progress("parse", step, 10**9)
+output.progress("parse", step + 1, 10**9)  # late enough to be drawn, however slow the loop was
 output.line("done")
 """
 
