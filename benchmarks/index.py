@@ -18,13 +18,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 from grown import grow
+from processes import SOURCE, Peak
 
-SOURCE = Path(__file__).resolve().parents[1] / "src"
 TARGET_FULL_RATIO = 1.5
 TARGET_UNCHANGED_S, TARGET_ONE_FILE_S, TARGET_PEAK_MIB = 0.3, 0.5, 400
 TARGET_FLAT_RATIO = 2.0
@@ -102,7 +101,7 @@ def _run(root: Path, arguments: list[str]) -> tuple[float, float, float, bytes]:
         [*start, "index", *arguments],
         cwd=root, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
-        peak = _Peak(process.pid)
+        peak = Peak(process.pid)
         printed, error = process.communicate()
         seconds = time.perf_counter() - started
     if process.returncode:
@@ -110,45 +109,6 @@ def _run(root: Path, arguments: list[str]) -> tuple[float, float, float, bytes]:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return seconds, cpu, peak.stop(), printed
-
-
-class _Peak(threading.Thread):
-    """Samples the summed proportional memory of a process and its descendants."""
-
-    def __init__(self, pid: int) -> None:
-        super().__init__(daemon=True)
-        self._pid = pid
-        self._over = threading.Event()
-        self._peak_kib = 0
-        self.start()
-
-    def run(self) -> None:
-        while not self._over.wait(0.1):
-            self._peak_kib = max(self._peak_kib, sum(map(_memory_kib, _family(self._pid))))
-
-    def stop(self) -> float:
-        self._over.set()
-        self.join()
-        return self._peak_kib / 1024
-
-
-def _family(pid: int) -> list[int]:
-    found = [pid]
-    for parent in found:
-        try:
-            text = Path(f"/proc/{parent}/task/{parent}/children").read_text()
-        except OSError:
-            continue
-        found.extend(map(int, text.split()))
-    return found
-
-
-def _memory_kib(pid: int) -> int:
-    try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in text.splitlines() if line[:4] == "Pss:"), 0)
 
 
 def measure_repository(source: Path, rounds: int, work: Path) -> dict[str, float]:

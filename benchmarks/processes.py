@@ -1,7 +1,7 @@
 """Run a command to its end and tell what it took, children included.
 
-Takes: a command. Gives: wall and processor seconds, peak memory, what it printed. Does not know:
-what is measured.
+Takes: a command. Gives: wall and processor seconds, peak memory (`Peak`, also for a process that
+was started elsewhere), what it printed. Does not know: what is measured.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Cost:
     peak_mib: float
 
 
-class _Peak(threading.Thread):
+class Peak(threading.Thread):
     """Samples the summed proportional memory (PSS) of a process and its descendants."""
 
     def __init__(self, pid: int) -> None:
@@ -44,6 +44,7 @@ class _Peak(threading.Thread):
             self._over.wait(SAMPLE_S)
 
     def stop(self) -> float:
+        """Return the largest sum in MiB."""
         self._over.set()
         self.join()
         return self._kib / 1024
@@ -81,7 +82,7 @@ def run_process(
             process = subprocess.Popen(
                 argv, cwd=root, env=environment, stdin=source, stdout=out, stderr=told
             )
-        peak = _Peak(process.pid)
+        peak = Peak(process.pid)
         stop = threading.Timer(limit_s or 86_400, process.kill)
         stop.start()
         try:
