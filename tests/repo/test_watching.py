@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def repo(tmp_path: Path) -> GitRepo:
 
 @pytest.fixture
 def watch(repo: GitRepo) -> Iterator[Watch]:
-    with Watch(open_repository(repo.root)) as made:
+    with closing(Watch(open_repository(repo.root))) as made:
         yield made
 
 

@@ -77,7 +77,6 @@ def embed_new(
 
     Raises: ConfigError for the model or the extra, StoreError for the store.
     """
-
     from clean_room_agent.llm.embedding import open_embedder
 
     def read(file: FileRow) -> bytes | None:

@@ -27,7 +27,7 @@ _INTERPRETERS = {
     "tsx": "typescript", "ts-node": "typescript", "jruby": "ruby", "rake": "ruby",
     "psql": "sql", "java": "java", "dotnet": "csharp",
 }  # fmt: skip
-# Programs that run a script of one language, whatever words stand behind them.
+# Programs that run another one, and the language where none is named behind them; "" is unknown.
 _RUNNERS = {"uv": "python", "pipx": "python", "poetry": "python", "bundle": "ruby",
             "npx": "javascript", "nix-shell": "", "sudo": "", "exec": ""}  # fmt: skip
 _WRITTEN_BY_TOOLS = re.compile(

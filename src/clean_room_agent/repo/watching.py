@@ -16,8 +16,7 @@ import os
 import time
 from collections.abc import Collection
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
 
@@ -58,7 +57,7 @@ class Waiting(Protocol):
 
 
 class Watch:
-    """The kernel's events of one checkout and its git directory. A context manager."""
+    """The kernel's events of one checkout and its git directory, until it is closed."""
 
     def __init__(self, repository: Repository) -> None:
         """Begin to watch: whatever changes after this is told of.
@@ -72,17 +71,6 @@ class Watch:
         self._uncounted = 0
         self._most_uncounted = _read_queue() // _SHARE_OF_QUEUE
         self._events = self._open()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Stop watching."""

@@ -9,12 +9,14 @@ The SDK keeps stdout for itself while it serves: whatever else is printed goes t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterable, Callable, Coroutine
 from concurrent.futures import Future
-from typing import Any
+from contextlib import aclosing
+from typing import Any, Protocol
 
 import anyio
 import mcp_types as types
+from anyio.streams.memory import MemoryObjectSendStream
 from mcp.server import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
@@ -30,9 +32,18 @@ from clean_room_agent.serve.wire import MAX_LINE_BYTES, Wire
 
 Work = Callable[[Asked, Callable[[str], None]], Answer]
 Context = ServerRequestContext[dict[str, Any]]
+_Incoming = SessionMessage | Exception
 
 _BY_NAME = {tool.name: tool for tool in TOOLS}
 _NOT_READ = f"a message is no JSON-RPC, or has more than {MAX_LINE_BYTES} bytes; it was not read"
+
+
+class _Sink(Protocol):
+    """Where answers go: the SDK does not export the type of its own stream."""
+
+    async def send(self, item: SessionMessage, /) -> None: ...
+
+    async def aclose(self) -> None: ...
 
 
 class Conversation:
@@ -67,15 +78,17 @@ class Conversation:
         lines = anyio.wrap_file(self._wire.lines)
         options = server.create_initialization_options()
         async with stdio_server(stdin=lines) as (read, write):
-            send, receive = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+            send, receive = anyio.create_memory_object_stream[_Incoming](0)
             async with anyio.create_task_group() as group:
                 group.start_soon(self._relay, read, send, write.clone())
                 await server.run(receive, write, options)
                 group.cancel_scope.cancel()
 
-    async def _relay(self, read: Any, send: Any, write: Any) -> None:
+    async def _relay(
+        self, read: AsyncIterable[_Incoming], send: MemoryObjectSendStream[_Incoming], write: _Sink
+    ) -> None:
         """Pass messages on; what is none is answered, which the SDK alone would drop."""
-        async with send, write:
+        async with send, aclosing(write):
             async for item in read:
                 if isinstance(item, Exception):
                     error = types.ErrorData(code=types.PARSE_ERROR, message=_NOT_READ)

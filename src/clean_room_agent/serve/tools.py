@@ -6,6 +6,7 @@ Does not know: the protocol. Every bound is in the schema that the client is sho
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -30,7 +31,7 @@ INSTRUCTIONS = (
 )
 
 
-class Arguments(BaseModel):
+class Arguments(BaseModel, ABC):
     """What a tool takes; unknown names are refused."""
 
     model_config = ConfigDict(extra="forbid")
@@ -39,9 +40,9 @@ class Arguments(BaseModel):
         """Settings of this call, as `-c` gives them; they are recorded in its run."""
         return ()
 
+    @abstractmethod
     def ask(self, invocation: Invocation) -> None:
         """Ask the verb; its output holds the answer."""
-        raise NotImplementedError
 
 
 class ContextArguments(Arguments):
