@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from clean_room_agent.indexing import index_repository
@@ -10,6 +11,7 @@ from clean_room_agent.records.code import IndexReport
 from clean_room_agent.repo.git import open_repository
 from clean_room_agent.store.connect import Role, get_connection
 
+TRUSTED_AFTER_NS = 200_000_000
 Rows = list[tuple[object, ...]]
 
 _DUMPS = {
@@ -51,6 +53,12 @@ _DUMPS = {
 
 def index(root: Path, *, full: bool = False) -> IndexReport:
     return index_repository(open_repository(root), repo_path=root, full=full)
+
+
+def wait_until_trusted(place: Path) -> None:
+    """Wait until a file is old enough for a later index to trust it unread."""
+    while time.time_ns() < place.stat().st_ctime_ns + TRUSTED_AFTER_NS:
+        time.sleep(0.01)
 
 
 def dump(root: Path) -> dict[str, Rows]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
 
 import pytest
 
 from clean_room_agent.errors import RepositoryError
 from tests.indexing.live import differences, fresh_rows, live_rows
-from tests.indexing.support import index
+from tests.indexing.support import index, wait_until_trusted
 from tests.support.git import GitRepo
 
 FILES = {
@@ -184,9 +183,7 @@ def test_a_history_rewritten_from_its_root_replaces_the_old_one(origin: GitRepo)
 def test_a_repository_made_anew_with_another_hash_is_indexed_by_it(origin: GitRepo) -> None:
     exclude = origin.root / ".git" / "info" / "exclude"
     exclude.write_text(".clean_room/\n")
-    written_ns = time.time_ns()
-    while time.time_ns() < written_ns + 200_000_000:
-        time.sleep(0.01)  # until the files are old enough to be trusted unread
+    wait_until_trusted(exclude)
     _follow(origin)
     shutil.rmtree(origin.root / ".git")
     origin.git("init", "--quiet", "--object-format=sha256")

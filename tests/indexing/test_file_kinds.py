@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ from clean_room_agent.retrieval.judge import RankedJudge
 from clean_room_agent.retrieval.resolve import resolve_mentions
 from clean_room_agent.retrieval.roles import explain_role
 from clean_room_agent.retrieval.scope import propose_files
+from clean_room_agent.store.connect import Role, get_connection
 from clean_room_agent.store.curated_reader import CuratedReader
-from tests.indexing.support import dump, index, rows
+from tests.indexing.support import dump, index, rows, wait_until_trusted
 from tests.support.git import GitRepo
 
 BODY = "def parse_widget(text):\n    return text.split()\n"
@@ -112,12 +114,17 @@ def test_a_script_is_parsed_in_the_language_of_its_first_line(repo: GitRepo) -> 
 
 
 def test_an_unchanged_script_is_not_read_again(repo: GitRepo) -> None:
-    """Its bytes are unreadable now, so a second look would lose the file."""
-    place = repo.root / "bin/run"
-    later = place.stat().st_mtime_ns - 60_000_000_000
-    for each in [p for p in repo.root.rglob("*") if p.is_file() and ".clean_room" not in p.parts]:
-        os.utime(each, ns=(later, later))
-    assert index(repo.root).parsed_blobs == 0
+    """The index is told another language: a look at the first line would correct it."""
+    wait_until_trusted(repo.root / "bin/run")
+    index(repo.root, full=True)
+    with closing(get_connection(Role.CURATED, repo_path=repo.root)) as connection:
+        connection.execute("UPDATE files SET language = 'ruby' WHERE path = CAST(? AS BLOB)",
+                           ("bin/run",))  # fmt: skip
+    index(repo.root)
+    assert language(repo, "bin/run") == "ruby"
+    # The control: a script that was written again is read again.
+    repo.write({"bin/run": FILES["bin/run"]})
+    index(repo.root)
     assert language(repo, "bin/run") == "python"
 
 
