@@ -227,7 +227,7 @@ TOOLS = (
         "index_status",
         "Bring the index up to date",
         "Read what changed in the repository into the index and report its totals, commit, and what"
-        " was skipped and why. The other tools do this by themselves before they answer.",
+        " was skipped and why. `context`, `search` and `symbol` do this before they answer.",
         IndexArguments,
         {
             **{"run_id": "string", "files": "integer", "symbols": "integer", "head": "string"},
