@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -176,3 +177,21 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     )
     assert "Traceback" not in done.stderr
     assert done.stdout.startswith("run")
+    for words in (
+        ["runs"],
+        ["runs", "--json"],
+        ["context", "split", "--format", "xml"],
+        ["--help"],
+    ):
+        read, write = os.pipe()
+        os.close(read)
+        with os.fdopen(write, "wb") as gone:
+            unread = subprocess.run(
+                [sys.executable, "-m", "clean_room_agent", *words],
+                cwd=journey.root,
+                env=journey.environment(),
+                stdout=gone,
+                stderr=subprocess.PIPE,
+                check=False,
+            )
+        assert (unread.returncode, unread.stderr) == (0, b""), words

@@ -62,6 +62,12 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
     raise _Terminated
 
 
+def _reader_gone() -> int:
+    """The reader (`| head`) went away: nothing is wrong, and nothing more can be said."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
 def main() -> None:
     """Run the command line and exit with the documented code."""
     signal.signal(signal.SIGTERM, _terminate)
@@ -84,9 +90,12 @@ def main() -> None:
     except _Terminated:
         code = EXIT_TERMINATED
     except BrokenPipeError:
-        # The reader (`| head`) went away: nothing is wrong, and nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        code = _reader_gone()
+    except SystemExit as end:
+        # The parser ends with 1 when a pipe breaks below it, in standalone mode or not.
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        code = _reader_gone()
     except Exception as error:  # noqa: BLE001 - the one broad catch: a bug is reported, not hidden
         code = report_bug(error, as_json="--json" in sys.argv)
     # The parser turns Ctrl-C into its exit code by itself.

@@ -12,7 +12,8 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from clean_room_agent.commands.progress import Step, draw
@@ -83,8 +84,11 @@ class Output:
         if sys.stdout.isatty():
             _write(sys.stdout, clean(data.decode("utf-8", "surrogateescape")))
         else:
-            sys.stdout.flush()
-            sys.stdout.buffer.write(data)
+            with _writing(sys.stdout):
+                sys.stdout.flush()
+                sys.stdout.buffer.write(data)
+                # Now: what fails when the interpreter ends cannot be told any more.
+                sys.stdout.buffer.flush()
 
     def heading(self, text: str) -> None:
         """Print a heading, bold where colour is on."""
@@ -163,9 +167,15 @@ def _write(stream: object, text: str) -> None:
         raise CraError("there is no output to write to", hint="do not close standard output")
     encoding = getattr(stream, "encoding", None) or "utf-8"
     safe = text.encode(encoding, "backslashreplace").decode(encoding)
-    try:
+    with _writing(stream):
         stream.write(safe)  # type: ignore[attr-defined]
         stream.flush()  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _writing(stream: object) -> Iterator[None]:
+    try:
+        yield
     except BrokenPipeError:
         raise
     except OSError as error:
