@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from clean_room_agent.errors import StoreError
-from clean_room_agent.retrieval.lookup import Found, Limits, look_up, near_names
+from clean_room_agent.retrieval.lookup import Found, Limits, look_up, near_names, near_paths
 from clean_room_agent.store.curated_reader import CuratedReader
 from tests.retrieval.sample import FILES, build_sample
 from tests.support.journey import Journey, new_journey
@@ -95,6 +95,14 @@ def test_an_unknown_whole_is_answered_with_its_last_part_and_says_so(reader: Cur
     assert near_names("pkg.tokenise", reader) == ["tokenize"]
 
 
+def test_a_path_that_is_not_indexed_is_answered_with_paths(reader: CuratedReader) -> None:
+    assert near_paths("parser.py", reader) == ["src/pkg/parser.py", "src/vendor/parser.py"]
+    assert near_paths("src/pkg/parsers.py", reader)[0] == "src/pkg/parser.py"
+    assert near_paths("tokenise", reader) == []
+    # `py` is the end of a file's name: what is spelled like it is no answer.
+    assert near_names("nothing_here.py", reader) == []
+
+
 def test_the_path_of_a_file_gives_its_outline(reader: CuratedReader) -> None:
     names = [place.name for place in find(reader, "src/pkg/parser.py").outline]
     assert names[:2] == ["ExpressionParser", "ExpressionParser.parse_unary"]
@@ -144,3 +152,20 @@ def test_the_verb_prints_numbers_and_says_what_it_does_not_show(journey: Journey
     assert journey.cra("symbol", " ").code == 2
     assert [run["verb"] for run in journey.ok("runs", "--verb", "symbol")["runs"]]
     assert journey.cra("verify").code == 0
+
+
+def test_a_path_without_the_name_says_what_is_at_it(tmp_path: Path) -> None:
+    made = new_journey(tmp_path, {"src/money.py": MONEY, "src/data.lock": "locked = 1\n"})
+    made.ok("init", "--offline")
+    told = {
+        "src/money.py::no_such": "src/money.py defines no no_such",
+        "src/data.lock": "src/data.lock defines no names",
+        "src": "src is a directory; ask for a file",
+        "src/": "src is a directory; ask for a file",
+        "money.py": "spelled much like it: src/money.py; ",
+        "no_such": "nothing in the index is called 'no_such'",
+    }
+    for name, message in told.items():
+        done = made.cra("symbol", name)
+        assert done.code == 2, name
+        assert message in done.stderr, done.stderr

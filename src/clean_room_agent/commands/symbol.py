@@ -24,6 +24,7 @@ from clean_room_agent.retrieval.lookup import (
     Relations,
     look_up,
     near_names,
+    near_paths,
 )
 from clean_room_agent.store.curated_reader import CuratedReader
 
@@ -62,22 +63,32 @@ def symbol(invocation: Invocation, request: SymbolRequest) -> None:
 
     words = [request.name, "--definitions", str(request.definitions)]
     with recorded_run(invocation, "symbol", words) as run, CuratedReader(invocation.root) as reader:
+        subject = _subject(invocation, request.name.strip())
         found = look_up(
-            _subject(invocation, request.name.strip()),
+            subject,
             reader=reader,
             read_source=read_source,
             limits=Limits(request.definitions, PLACES_SHOWN),
         )
         if not found.definitions and not found.outline:
-            raise _unknown(request.name, reader)
+            raise _unknown(request.name, subject, reader)
         run.summary = {"chunks": [d.chunk_id for d in found.definitions if not d.withheld]}
     _print(invocation.output, found, request)
     invocation.output.document({"run_id": run.run_id, **_document(found, request)})
 
 
-def _unknown(name: str, reader: CuratedReader) -> UsageError:
-    near = near_names(name, reader)
-    spelled = f"spelled much like it: {', '.join(near)}; " if near else ""
+def _unknown(name: str, subject: str, reader: CuratedReader) -> UsageError:
+    path, _, inside = subject.partition("::")
+    if reader.read_file(path) is not None:
+        message = f"{path} defines no {inside}" if inside else f"{path} defines no names"
+        outline = f"cra symbol {path} lists what it defines"
+        hint = outline if inside else f"cra search WORDS --filter path={path}"
+        return UsageError(message, hint=hint)
+    if any(file.path.startswith(f"{subject}/") for file in reader.read_all_files()):
+        hint = f"cra symbol {subject}/FILE"
+        return UsageError(f"{subject} is a directory; ask for a file", hint=hint)
+    near = near_paths(path, reader) or near_names(name, reader)
+    spelled = f"spelled much like it: {', '.join(map(one_line, near))}; " if near else ""
     hint = f'{spelled}cra search "{one_line(name)}" looks everywhere'
     return UsageError(f"nothing in the index is called {name!r}", hint=hint)
 

@@ -22,6 +22,7 @@ from clean_room_agent.store.curated_reader import CuratedReader, FileRow, Symbol
 
 SAME_NAME_MAX = 2_000
 EDGES_MAX = 20_000
+NEAR_MAX = 3
 LIKELY = 0.5  # below this an edge is one of several that a bare name may mean
 _PLAIN_KINDS = frozenset({SymbolKind.VARIABLE, SymbolKind.CONSTANT, SymbolKind.MODULE})
 
@@ -104,11 +105,23 @@ def look_up(
     )
 
 
+def near_paths(subject: str, reader: CuratedReader) -> list[str]:
+    """Indexed paths that end with `subject`, else, where it is spelled as a path, close ones."""
+    known = [file.path for file in reader.read_all_files()]
+    ending = [path for path in known if path.endswith(f"/{subject}")]
+    if ending or "/" not in subject:
+        return sorted(ending, key=lambda path: (path.count("/"), path))[:NEAR_MAX]
+    return difflib.get_close_matches(subject, known, n=NEAR_MAX, cutoff=0.75)
+
+
 def near_names(subject: str, reader: CuratedReader) -> list[str]:
     """Names of the index that are spelled much like the last part of `subject`."""
     last = subject.replace("::", ".").rpartition(".")[2]
-    names = {name for _, name in reader.read_names(f.blob_pk for f in reader.read_all_files())}
-    return difflib.get_close_matches(last, sorted(names), n=3, cutoff=0.75)
+    files = reader.read_all_files()
+    if "::" not in subject and any(file.path.endswith(f".{last}") for file in files):
+        return []  # the end of a file's name is no name
+    names = {name for _, name in reader.read_names(file.blob_pk for file in files)}
+    return difflib.get_close_matches(last, sorted(names), n=NEAR_MAX, cutoff=0.75)
 
 
 def whole_lines(data: bytes, span: Span) -> Span:
