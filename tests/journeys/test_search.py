@@ -39,6 +39,12 @@ def test_filters_narrow_and_wrong_ones_are_refused(journey: Journey) -> None:
         done = journey.cra("search", "share", "--filter", wrong)
         assert done.code == 2
         assert "path=PREFIX" in done.stderr
+    unknown = journey.cra("search", "share", "--filter", "language=klingon")
+    assert unknown.code == 2
+    assert "its languages: markdown, python" in unknown.stderr
+    twice = journey.cra("search", "share", "--filter", "path=a", "--filter", "path=b")
+    assert twice.code == 2
+    assert "--filter path=... is given twice" in twice.stderr
 
 
 def test_a_search_is_a_logged_run_and_prints_text_on_demand(journey: Journey) -> None:

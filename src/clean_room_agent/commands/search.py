@@ -52,6 +52,7 @@ def search(invocation: Invocation, request: SearchRequest) -> None:
 
     words = [request.query, "--top-k", str(request.top_k), *request.filters]
     with recorded_run(invocation, "search", words) as run, CuratedReader(invocation.root) as reader:
+        _require_language(filters.language, reader)
         hits = search_index(
             request.query,
             reader=reader,
@@ -76,13 +77,22 @@ def read_filters(words: tuple[str, ...]) -> SearchFilter:
     given: dict[str, str] = {}
     for word in words:
         key, separator, value = word.partition("=")
-        if key not in ("path", "language", "tests") or not separator or key in given:
-            raise UsageError(f"--filter {word!r} is not known, or is given twice", hint=FILTERS)
+        if key not in ("path", "language", "tests") or not separator:
+            raise UsageError(f"--filter {word!r} is not known", hint=FILTERS)
+        if key in given:
+            raise UsageError(f"--filter {key}=... is given twice", hint=f"each once: {FILTERS}")
         given[key] = value
     tests = given.get("tests", "yes")
     if tests not in ("yes", "no"):
         raise UsageError(f"--filter tests is yes or no, not {tests!r}", hint=FILTERS)
     return SearchFilter(given.get("path", ""), given.get("language", ""), tests == "yes")
+
+
+def _require_language(name: str, reader: CuratedReader) -> None:
+    languages = {file.language for file in reader.read_all_files() if file.language}
+    if name and name not in languages:
+        hint = f"its languages: {', '.join(sorted(languages)) or 'none'}"
+        raise UsageError(f"no file of the index is in the language {name!r}", hint=hint)
 
 
 def _print(invocation: Invocation, hits: list[SearchHit], request: SearchRequest) -> None:
