@@ -94,6 +94,14 @@ def test_a_missing_models_section_names_the_lines_to_add(tmp_path: Path) -> None
 def test_unknown_environment_variables_and_malformed_overrides_are_errors(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="CRA_SOLVE_SECONDS"):
         load_config(tmp_path, overrides=(), environment={"CRA_SOLVE_SECOND": "1"})
+    for key, hint in (
+        ("model.backend", "did you mean models.backend?"),
+        ("index.watch_poll", "did you mean index.watch_poll_seconds?"),
+        ("search.bogus", "see `cra config show`"),  # not the enrich.tokens of another section
+    ):
+        with pytest.raises(ConfigError) as caught:
+            load_config(tmp_path, overrides=[f"{key}=1"], environment={})
+        assert caught.value.hint == hint, key
     with pytest.raises(ConfigError, match=r"section\.key=value"):
         load_config(tmp_path, overrides=["solve.seconds"], environment={})
 

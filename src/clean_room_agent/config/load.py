@@ -14,7 +14,7 @@ import difflib
 import math
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any
@@ -105,8 +105,8 @@ def _merge(
     known = all_fields()
     for key, value in layer.items():
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
-            hint = f"did you mean {near[0]}?" if near else "see `cra config show`"
+            near = _near_key(key, known)
+            hint = f"did you mean {near}?" if near else "see `cra config show`"
             raise ConfigError(f"unknown setting {key}", where=origin, hint=hint)
         if key in REPOSITORY_ONLY and not is_own:
             raise ConfigError(
@@ -164,7 +164,8 @@ def _read_file(path: Path) -> dict[str, object]:
     try:
         document = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"not valid TOML: {error}", where=str(path)) from error
+        hint = "correct that line; or move the file aside, then cra init writes a new one"
+        raise ConfigError(f"not valid TOML: {error}", where=str(path), hint=hint) from error
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from error
     flat: dict[str, object] = {}
@@ -177,6 +178,15 @@ def _read_file(path: Path) -> dict[str, object]:
 
 def _variable(key: str) -> str:
     return ENVIRONMENT_PREFIX + key.replace(".", "_").upper()
+
+
+def _near_key(key: str, known: Iterable[str]) -> str:
+    """The setting that was meant: one of the same section, or one spelled nearly the same."""
+    section = key.partition(".")[0] + "."
+    siblings = [name for name in known if name.startswith(section)]
+    near = difflib.get_close_matches(key, siblings, n=1, cutoff=0.4)
+    near = near or difflib.get_close_matches(key, known, n=1, cutoff=0.7)
+    return near[0] if near else ""
 
 
 def _read_environment(environment: Mapping[str, str]) -> dict[str, object]:
