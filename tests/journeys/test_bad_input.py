@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -117,6 +118,38 @@ def test_a_corrupt_database_is_named_and_not_replaced(tmp_path: Path, name: str)
     assert journey.cra("verify").code == 6
 
 
+def test_the_doctor_names_a_broken_configuration_once_with_its_path(tmp_path: Path) -> None:
+    journey = ready(tmp_path)
+    path = journey.root / ".clean_room" / "config.toml"
+    path.write_text("[models\n", "utf-8")
+    findings = journey.cra("doctor", "--json").document["findings"]
+    failed = [finding for finding in findings if finding["level"] == "fail"]
+    assert [finding["subject"] for finding in failed] == ["configuration"]
+    assert str(path) in failed[0]["message"]
+    assert "cra init" in failed[0]["hint"]
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_a_task_on_stdin_that_is_no_utf_8_is_refused_in_every_locale(
+    tmp_path: Path, locale: str
+) -> None:
+    journey = ready(tmp_path)
+    for text, code in ((b"\xff share", 2), ("share \u00e4".encode(), 0)):
+        done = subprocess.run(
+            [sys.executable, "-m", "clean_room_agent", "context", "-", "--format", "json"],
+            cwd=journey.root,
+            env=journey.environment(LC_ALL=locale),
+            input=text,
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        if code:
+            assert b"it is not UTF-8" in done.stderr
+        else:
+            assert json.loads(done.stdout)["task"] == "share \u00e4"
+
+
 @pytest.mark.parametrize("name", ["raw.sqlite", "curated.sqlite"])
 def test_a_newer_database_is_refused(tmp_path: Path, name: str) -> None:
     journey = ready(tmp_path)
@@ -216,12 +249,14 @@ def test_settings_that_are_no_numbers_and_options_before_the_verb(tmp_path: Path
 
 def test_output_that_cannot_be_written_is_no_bug(tmp_path: Path) -> None:
     journey = ready(tmp_path)
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "clean_room_agent", "index"],
-            cwd=journey.root, env=journey.environment(), stdout=full, stderr=subprocess.PIPE,
-            text=True, check=False,
-        )  # fmt: skip
-    assert done.returncode == 1
-    assert "cannot be written" in done.stderr
-    assert "Traceback" not in done.stderr
+    for words in (["index"], ["context", TASK, "--format", "xml"]):
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "clean_room_agent", *words],
+                cwd=journey.root, env=journey.environment(), stdout=full, stderr=subprocess.PIPE,
+                text=True, check=False,
+            )  # fmt: skip
+        assert done.returncode == 1
+        assert "cannot be written" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert "Exception ignored" not in done.stderr

@@ -6,6 +6,7 @@ Does not know: how they were judged, or how a form is written.
 
 from __future__ import annotations
 
+import io
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,7 @@ def task_text(argument: str, file: Path | None, what: str = "task") -> str:
         if file is not None:
             text = file.read_text("utf-8")
         else:
-            text = sys.stdin.read() if argument == "-" else argument
+            text = _stdin_text() if argument == "-" else argument
     except (OSError, UnicodeDecodeError) as error:
         why = (error.strerror or "").lower() if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(
@@ -60,6 +61,13 @@ def task_text(argument: str, file: Path | None, what: str = "task") -> str:
             hint=f"--file takes a text file, from where you are; or give the {what} in quotes",
         ) from error
     return checked_text(text, what)
+
+
+def _stdin_text() -> str:
+    """All of stdin; bytes that are no UTF-8 are refused as in a file, whatever the locale is."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="strict")
+    return sys.stdin.read()
 
 
 def checked_text(text: str, what: str = "task") -> str:
@@ -170,7 +178,8 @@ def _print_excluded(output: Output, decisions: tuple[Decision, ...], view: Conte
     excluded = [d for d in decisions if d.verdict is Verdict.EXCLUDED]
     excluded.sort(key=lambda d: (-d.candidate.score, d.candidate.path, d.candidate.symbol))
     shown = excluded if view.all_decisions else excluded[:EXCLUDED_SHOWN]
-    output.line(f"not shown: {len(excluded):,} candidates" + (", the best:" if shown else ""))
+    heading = ", the best:" if len(shown) < len(excluded) else ":" * bool(shown)
+    output.line(f"not shown: {len(excluded):,} candidates" + heading)
     for decision in shown:
         subject = decision.candidate
         name = f"::{subject.symbol}" if subject.symbol else ""

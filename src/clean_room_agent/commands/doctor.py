@@ -52,8 +52,9 @@ def doctor(invocation: Invocation) -> int:
         try:
             findings.extend(check(invocation))
         except CraError as error:
-            name = check.__name__.strip("_")
-            findings.append(Finding(Level.FAIL, name, str(error.message), error.hint))
+            if all(finding.message != _told(error) for finding in findings):
+                name = check.__name__.strip("_")
+                findings.append(Finding(Level.FAIL, name, _told(error), error.hint))
     for finding in findings:
         invocation.output.line(f"{finding.level:4}  {finding.subject}: {finding.message}")
         if finding.hint:
@@ -74,6 +75,11 @@ def doctor(invocation: Invocation) -> int:
         }
     )
     return 1 if failed else 0
+
+
+def _told(error: CraError) -> str:
+    """The message, with the place that it does not name itself."""
+    return error.message if error.where in error.message else f"{error.message} ({error.where})"
 
 
 def _python(_invocation: Invocation) -> Iterator[Finding]:
@@ -132,7 +138,7 @@ def _repository(invocation: Invocation) -> Iterator[Finding]:
     yield Finding(level, "disk", f"{free / 1024**3:.1f} GiB free")
 
 
-def _settings(invocation: Invocation) -> Iterator[Finding]:
+def _configuration(invocation: Invocation) -> Iterator[Finding]:
     try:
         settings = invocation.settings
     except RepositoryError:
@@ -229,6 +235,6 @@ def _leftovers(invocation: Invocation) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    *(_python, _git, _sqlite, _sandbox, _repository, _settings, _models, _embedding),
+    *(_python, _git, _sqlite, _sandbox, _repository, _configuration, _models, _embedding),
     *(_stores, _leftovers),
 )
