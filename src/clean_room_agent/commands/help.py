@@ -33,7 +33,7 @@ def help_topic(topic: str, *, as_json: bool = False) -> None:
         UsageError: there is no such topic.
     """
     if topic != "exit-codes":
-        raise UsageError(f"no help on {topic!r}", hint="cra help exit-codes")
+        raise UsageError(f"no help on {topic!r}", hint="cra help exit-codes, or cra VERB --help")
     output = Output(as_json=as_json, quiet=True)
     for code, meaning in EXIT_CODES.items():
         output.line(f"{code:>4}  {meaning}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from clean_room_agent.commands.invocation import Invocation, OpenRun, recorded_run
 from clean_room_agent.commands.output import Output
 from clean_room_agent.records.code import IndexReport
+from clean_room_agent.records.spelling import counted
 
 if TYPE_CHECKING:
     from clean_room_agent.pipeline.embedding import EmbedReport
@@ -107,8 +108,9 @@ def print_refresh(output: Output, refreshed: Refreshed) -> None:
     """Print what the index holds now and what this run did, for a person."""
     report, embedded = refreshed.report, refreshed.embedded
     output.line(
-        f"{report.files:,} files, {report.symbols:,} symbols, {report.references:,} references, "
-        f"{report.edges:,} edges, {report.commits:,} commits"
+        f"{counted(report.files, 'file')}, {counted(report.symbols, 'symbol')}, "
+        f"{counted(report.references, 'reference')}, {counted(report.edges, 'edge')}, "
+        f"{counted(report.commits, 'commit')}"
     )
     output.line(
         f"this run: parsed {report.parsed_blobs:,}, reused {report.reused_blobs:,}, "
