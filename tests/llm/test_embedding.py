@@ -125,6 +125,25 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.reliability(102)
+def test_a_linked_folder_hides_nothing_from_the_check(folder: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "pytorch_model.bin").write_bytes(b"")
+    link = folder / "2_Dense"
+    link.symlink_to(outside, target_is_directory=True)
+    with pytest.raises(ConfigError, match="a link to a folder"):
+        check_folder(folder)
+    # Why it is refused: a library opens the pickle by its path, and no walk of the folder meets it.
+    assert (link / "pytorch_model.bin").is_file()
+    assert "pytorch_model.bin" not in {path.name for path in folder.rglob("*")}
+    # A link to a file is met, and checked as any file.
+    link.unlink()
+    (folder / "weights.bin").symlink_to(outside / "pytorch_model.bin")
+    with pytest.raises(ConfigError, match="formats that can run code"):
+        check_folder(folder)
+
+
+@pytest.mark.reliability(102)
 @pytest.mark.parametrize(("change", "message"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_could_run_or_is_no_model_is_refused(
     folder: Path, change: Callable[[Path], object], message: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult
+from pydantic_core import PydanticSerializationError
 
 from clean_room_agent.store.raw_reader import RawReader
 from tests.serve.talking import call, converse, texts
@@ -172,6 +174,31 @@ def test_the_index_follows_the_working_tree_between_calls(journey: Journey) -> N
 
 
 @pytest.mark.reliability(91)
+def test_a_file_name_that_is_no_text_is_spelled_out_and_the_server_lives_on(
+    journey: Journey,
+) -> None:
+    name = os.fsdecode(b"odd\xff.py")
+    (journey.root / name).write_text("def oddly_named() -> int:\n    return 1\n")
+
+    async def talk(client: Client) -> list[CallToolResult]:
+        asked = {
+            "symbol": {"name": "oddly_named"},
+            "search": {"query": "oddly named"},
+            "context": {"task": "oddly_named is wrong"},
+        }
+        return [await client.call_tool(tool, words) for tool, words in asked.items()]
+
+    for result in converse(journey, talk)[0]:
+        assert not result.is_error
+        assert r"odd\\xff.py" in json.dumps(result.structured_content)
+        assert r"odd\xff.py" in "".join(texts(result))
+    # The verb's own content holds the name in a form that no message of the protocol can carry.
+    [definition] = journey.ok("symbol", "oddly_named")["definitions"]
+    assert definition["path"] == name
+    with pytest.raises(PydanticSerializationError):
+        CallToolResult(content=[], structured_content=definition).model_dump_json()
+
+
 def test_what_holds_a_secret_is_withheld_by_every_tool(journey: Journey) -> None:
     asked: list[tuple[str, dict[str, Any]]] = [
         ("context", {"task": "share_ledger_key in keeper.py is wrong"}),

@@ -42,7 +42,9 @@ def check_folder(folder: Path) -> CheckedFolder:
             hint="save the model with SentenceTransformer(...).save(FOLDER)",
         )
     try:
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        found = sorted(folder.rglob("*"))
+        _refuse_linked(found)
+        files = [path for path in found if path.is_file()]
         _check_files(folder, files)
         telling = [path for path in files if path.suffix in _TELLING]
         return CheckedFolder(folder, folder_digest(telling))
@@ -50,6 +52,13 @@ def check_folder(folder: Path) -> CheckedFolder:
         raise ConfigError(error.message, where=str(folder)) from error
     except OSError as error:
         raise ConfigError(f"it cannot be read: {error.strerror}", where=str(folder)) from error
+
+
+def _refuse_linked(found: list[Path]) -> None:
+    """A linked folder is opened by the libraries, and its files would be in no check."""
+    for path in found:
+        if path.is_symlink() and path.is_dir():
+            raise _refused(path, "a link to a folder; copy what it names")
 
 
 def _check_files(folder: Path, files: list[Path]) -> None:

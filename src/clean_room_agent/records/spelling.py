@@ -25,6 +25,15 @@ def spell_out(text: str, *, keep: str) -> str:
     return "".join(c if c.isprintable() or c in keep else _escape(c) for c in text)
 
 
+def encodable(text: str) -> str:
+    """Return the text with escapes for what UTF-8 cannot hold; all else stays as it is."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return "".join(_escape(c) if "\ud800" <= c <= "\udfff" else c for c in text)
+    return text
+
+
 def _escape(character: str) -> str:
     code = ord(character)
     if code in _UNDECODABLE:

@@ -15,7 +15,7 @@ from clean_room_agent.commands.failure import error_document, error_text, print_
 from clean_room_agent.commands.invocation import Invocation
 from clean_room_agent.commands.output import SCHEMA_VERSION
 from clean_room_agent.errors import CraError, UsageError
-from clean_room_agent.records.spelling import one_line
+from clean_room_agent.records.spelling import encodable, one_line
 from clean_room_agent.serve.collecting import Collected
 from clean_room_agent.serve.tools import Arguments, Tool
 
@@ -34,12 +34,35 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a client gets: the verb's text, what to call next, and the same as content."""
+    """What a client gets: the verb's text, what to call next, and the same as content.
+
+    File names may hold bytes that are no UTF-8; a message cannot, so they are spelled out here: one
+    that could not be written would end the server.
+    """
 
     text: str
     next_step: str
     document: Mapping[str, object]
     is_error: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", encodable(self.text))
+        object.__setattr__(self, "next_step", encodable(self.next_step))
+        spelled = {name: _spelled(value) for name, value in self.document.items()}
+        object.__setattr__(self, "document", spelled)
+
+
+def _spelled(value: object) -> object:
+    """JSON content whose texts can be written."""
+    match value:
+        case str():
+            return encodable(value)
+        case Mapping():
+            return {encodable(str(name)): _spelled(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [_spelled(inner) for inner in value]
+        case _:
+            return value
 
 
 def answer(asked: Asked, start: Invocation, tell: Callable[[str], None]) -> Answer:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from clean_room_agent.commands.output import SCHEMA_VERSION, Output
+from clean_room_agent.records.spelling import encodable
 
 TELL_SECONDS = 0.2
 
@@ -48,4 +49,4 @@ class Collected(Output):
             return
         self._told = (phase, now)
         count = f" {done:,}/{total:,}" if total else ""
-        self._tell(f"{phase}{count} {detail}".strip())
+        self._tell(encodable(f"{phase}{count} {detail}".strip()))
