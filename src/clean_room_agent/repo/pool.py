@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from clean_room_agent.repo.syntax import BlobRows
 
 FILE_SECONDS = 10.0
+# Each file that takes longer halves what the next ones may take, down to these: a hundred files
+# made to be slow must not cost a hundred times the limit.
+LEAST_SECONDS = 2.0
 WORKER_MEMORY_BYTES = 1 << 30
 BATCH_BYTES = 192 * 1024
 BATCH_FILES = 200
@@ -48,6 +51,7 @@ class _Worker:
     process: BaseProcess
     connection: Connection
     batch: list[Job] = field(default_factory=list)
+    seconds: float = 0.0
     deadline: float = 0.0
 
 
@@ -59,10 +63,12 @@ class ParserPool:
         workers: int | None = None,
         *,
         file_seconds: float = FILE_SECONDS,
+        least_seconds: float = LEAST_SECONDS,
         memory_bytes: int = WORKER_MEMORY_BYTES,
     ) -> None:
         self._limit = workers or len(os.sched_getaffinity(0))
         self._file_seconds = file_seconds
+        self._least_seconds = min(file_seconds, least_seconds)
         self._memory_bytes = memory_bytes
         self._workers: list[_Worker] = []
         self._alone: deque[Job] = deque()
@@ -111,7 +117,8 @@ class ParserPool:
 
     def _send(self, worker: _Worker, batch: list[Job]) -> None:
         worker.batch = batch
-        worker.deadline = time.monotonic() + self._file_seconds
+        worker.seconds = self._file_seconds
+        worker.deadline = time.monotonic() + worker.seconds
         # A worker that died meanwhile is found by `_collect`: its pipe is closed.
         with contextlib.suppress(OSError):
             worker.connection.send_bytes(marshal.dumps(batch))
@@ -132,8 +139,9 @@ class ParserPool:
                     worker.batch = []
                     found.append(results)
             elif now >= worker.deadline:
-                reason = f"not parsed within {self._file_seconds:g} s"
+                reason = f"not parsed within {worker.seconds:g} s"
                 found += self._failed(worker, "timeout", reason)
+                self._file_seconds = max(self._file_seconds / 2, self._least_seconds)
         return found
 
     def _wait(self, busy: list[_Worker], meanwhile: Callable[[], bool] | None) -> Sequence[object]:

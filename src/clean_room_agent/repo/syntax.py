@@ -70,6 +70,10 @@ _ParsedRows = tuple[
 
 _WORDS = WordCounter(telling_words)
 _NO_KEYWORDS: frozenset[bytes] = frozenset()
+# Of a longer expression only the end is read: each call of a chain holds all calls before it, so
+# a chain of n calls would be n * n / 2 bytes. What is called on then counts as no chain of names.
+MAX_CHAIN = 1_000
+_NO_CHAIN = b"()"
 _NAME_CHARACTERS = str.maketrans("", "", "$#!?-")
 _CALLED = ("name", "method", "field")
 _CALLED_ON = ("object", "receiver", "argument", "scope")
@@ -252,7 +256,15 @@ def _references(captures: Captures, symbols: list[SymbolRow], data: bytes) -> li
             continue
         # Captures come in no order of position.
         spans = sorted([(node.start_byte, node.end_byte) for node in nodes])
-        uses = [(owners[bisect_right(borders, start) - 1], data[start:end]) for start, end in spans]
+        uses = [
+            (
+                owners[bisect_right(borders, start) - 1],
+                data[start:end]
+                if end - start <= MAX_CHAIN
+                else _NO_CHAIN + data[end - MAX_CHAIN : end],
+            )
+            for start, end in spans
+        ]
         counts = Counter(uses)
         first = dict(zip(reversed(uses), [start for start, _ in reversed(spans)], strict=True))
         if not newlines:

@@ -225,9 +225,10 @@ class CuratedReader:
         return sorted(rows, key=lambda row: os.fsencode(row.path))
 
     def read_blob_keys(self) -> list[tuple[BlobId, str]]:
-        """Every content that the index keeps, with the language it was parsed as ("" = none)."""
+        """Every content of the tree, with the language it was parsed as ("" = none)."""
         rows = self._connection.execute(
-            "SELECT blob_id, coalesce(language, '') FROM parsed_blobs ORDER BY blob_id, language"
+            "SELECT blob_id, coalesce(language, '') FROM parsed_blobs"
+            " WHERE blob_pk NOT IN (SELECT blob_pk FROM kept_blobs) ORDER BY blob_id, language"
         )
         return [(BlobId(row[0]), str(row[1])) for row in rows]
 

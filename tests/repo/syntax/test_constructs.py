@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clean_room_agent.records.code import ParseStatus
+from clean_room_agent.repo.syntax import parse_rows
 from tests.repo.syntax.support import parse
 
 # language: (source, "kind qualified name" of every symbol in order)
@@ -169,3 +170,10 @@ def test_a_macro_that_is_a_value_stays() -> None:
     blob = parse("cpp", b"int x =\n  SOME_VALUE\n;\nenum E {\n  A_ONE,\n  B_TWO\n};\n")
     assert blob.status is ParseStatus.PARSED
     assert [symbol.name for symbol in blob.symbols] == ["x", "E", "A_ONE", "B_TWO"]
+
+
+def test_a_long_chain_of_calls_is_read_by_its_ends() -> None:
+    chain = b"x = (a" + b"\n.b()" * 3_000 + b"\n.last())\n"
+    rows = parse_rows(chain, "python")[4]
+    calls = {(name, receiver): times for kind, name, receiver, _, _, _, times in rows}
+    assert calls == {("b", "a"): 1, ("b", "()"): 2_999, ("last", "()"): 1}

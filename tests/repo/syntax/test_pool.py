@@ -63,6 +63,19 @@ def test_a_file_that_takes_too_long_is_marked_and_the_others_are_parsed() -> Non
 
 
 @pytest.mark.reliability(case=77)
+def test_each_file_that_takes_too_long_shortens_the_time_of_the_next() -> None:
+    slow = b"x = [" + b"(1,\n" * 200_000
+    jobs: list[Job] = [(key, "python", slow) for key in range(4)]
+    with ParserPool(1, file_seconds=0.12, least_seconds=0.03) as pool:
+        reasons = [rows[1] for batch in pool.parse(jobs) for _, rows in batch]
+    assert len(reasons) == 4
+    assert reasons[-1] == "not parsed within 0.03 s"
+    with ParserPool(1, file_seconds=0.12, least_seconds=0.12) as pool:
+        reasons = [rows[1] for batch in pool.parse(jobs) for _, rows in batch]
+    assert set(reasons) == {"not parsed within 0.12 s"}
+
+
+@pytest.mark.reliability(case=77)
 def test_a_worker_that_is_killed_is_replaced() -> None:
     def jobs() -> Iterator[Job]:
         for key in range(900):
