@@ -110,7 +110,6 @@ SYMBOL_SPREAD = 60  # a name with more definitions marks nothing
 SCOPE_RECORDED = 300
 SCOPE_FILES = 20
 SCOPE_FLOOR = 0.25
-SURE_SHARE = 0.5  # of the best score: such a file speaks for each of its items
 SYMBOLS_RECORDED = 300
 # Of two items that say as much of the task the one with fewer tokens is put in first. Measured
 # with 0.03 to 0.31: most changed lines in 8k tokens from 0.14 to 0.24, fewer on either side.

@@ -28,7 +28,6 @@ from clean_room_agent.retrieval.weights import (
     FAR_HELPER,
     HELPERS,
     SEED_EDGES,
-    SURE_SHARE,
     SYMBOL_WEIGHTS,
     SYMBOLS_RECORDED,
 )
@@ -153,7 +152,6 @@ def _measure(
     suggested = _suggested_words(units, ask.search)
     names = _agreement(units, ask.weights)
     largest = max((math.log1p(len(unit.content)) for unit in units), default=1.0)
-    sure = {chosen.file.file_pk for chosen in files if chosen.share >= SURE_SHARE}
     signals: list[list[Signal]] = []
     for index, unit in enumerate(units):
         own: list[Signal] = []
@@ -171,8 +169,7 @@ def _measure(
         own += _spectrum_signals(unit, ask.suspicious)
         own += suggested.get(index, ()) if unit.name != HEADER else ()
         own += _suggested_signals(unit, by_file[unit.file.file_pk])
-        if own or unit.file.file_pk in sure:
-            own += _form_signals(unit, names.get(unit.name, 0.0), largest)
+        own += _form_signals(unit, names.get(unit.name, 0.0), largest) if own else []
         signals.append(own)
     return signals
 
@@ -250,13 +247,13 @@ def _add_file_scores(
     marks: Sequence[Mark],
     signals: Sequence[list[Signal]],
 ) -> None:
-    """An item has its file's score where something speaks for the item, the task names the file,
-    or the file is among the surest: whether all of that is shown, the floor decides."""
+    """An item has its file's score where something speaks for the item, or the task names the
+    file: a good file is no reason to show all of it."""
     share = {chosen.file.file_pk: chosen.share for chosen in files}
     named = {mark.file.file_pk for mark in marks if mark.kind in _NAMES_FILE}
     for unit, own in zip(units, signals, strict=True):
         key = unit.file.file_pk
-        if own or key in named or share[key] >= SURE_SHARE:
+        if own or key in named:
             own.append(_signal("file.score", share[key], "score of its file"))
 
 
